@@ -156,7 +156,8 @@ class Block(nn.Module):
         y = F.gelu(self.pwconv1(self.layernorm(y)))
         if self.grn is not None:
             y = self.grn(y)
-        weight, bias = self.pwconv2.weight, self.pwconv2.bias
+        weight: Tensor = self.pwconv2.weight
+        bias: Tensor = self.pwconv2.bias
         scale = self.layer_scale_parameter
         if scale is not None:
             # gamma * (W y + b) = (gamma W) y + gamma b: scaling the small weight spares a pass over the feature
@@ -250,7 +251,8 @@ class ConvNeXtTrunk(nn.Module):
         x = self.embeddings(pixel_values.contiguous(memory_format=torch.channels_last))
         yield "stem", x
         for number, stage in enumerate(self.encoder.stages, start=1):
-            for name, x in cast(Stage, stage).walk(x):
+            for name, output in cast(Stage, stage).walk(x):
+                x = output
                 yield f"stage{number}.{name}", x
 
     def features(self, pixel_values: Tensor, upto: str | None = None) -> dict[str, Tensor]:
@@ -266,10 +268,10 @@ class ConvNeXtTrunk(nn.Module):
 
     def forward(self, pixel_values: Tensor) -> Tensor:
         """(n,3,h,w) -> feature map (n,c,h',w') of the last block."""
-        out = pixel_values
-        for _, out in self.walk(pixel_values):
-            pass
-        return out
+        x = pixel_values
+        for _, output in self.walk(pixel_values):
+            x = output
+        return x
 
     def pool(self, feature_map: Tensor) -> Tensor:
         """(n,c,h,w) -> (n,c): mean over the places, then LayerNorm."""

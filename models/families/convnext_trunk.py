@@ -216,7 +216,7 @@ class Stages(nn.Module):
 
     def __init__(self, config: TrunkConfig) -> None:
         super().__init__()
-        rates = iter(torch.linspace(0, config.drop_path_rate, sum(config.depths)).tolist())
+        rates = iter(torch.linspace(0, config.drop_path_rate, sum(config.depths), device="cpu").tolist())
         self.stages = nn.ModuleList()
         before: int | None = None
         for channels, depth in zip(config.hidden_sizes, config.depths, strict=True):

@@ -1,0 +1,402 @@
+"""The settings: typed declarations as data, from which the dialog is generated, and one JSON file.
+
+The file is replaced atomically. One that cannot be read is set aside and reported, never cleared; a value
+that does not fit falls back to its default with a report; a disk that cannot be written is reported once and
+the program goes on in memory. No Qt in here.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Generic, TypeVar, cast, overload
+
+from desktop_app import paths
+from desktop_app.work.filelock import locked
+from models.errors import UserError
+
+SCHEMA = 1
+T = TypeVar("T")
+
+
+def QT_TRANSLATE_NOOP(context: str, text: str) -> str:  # the name by which lupdate finds it
+    """Mark a text for translation; the dialog translates it with QCoreApplication.translate(context, text)."""
+    return text
+
+
+@dataclass(frozen=True)
+class Setting(Generic[T]):
+    """One setting as data. `kind` is "bool", "int", "float", "choice", "text" or "texts"; a descriptor of Settings.
+
+    Hidden ones (`shown=False`) are remembered by the program itself and have no row in the dialog.
+    """
+
+    kind: str
+    default: T
+    title: str = ""
+    help: str = ""
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    group: str = ""
+    shown: bool = True
+
+    @overload
+    def __get__(self, owner: None, kind: type) -> Setting[T]: ...
+    @overload
+    def __get__(self, owner: Settings, kind: type) -> T: ...
+    def __get__(self, owner: Settings | None, kind: type) -> Setting[T] | T:
+        return self if owner is None else cast(T, owner.get(self.key))
+
+    def __set__(self, owner: Settings, value: T) -> None:
+        owner.set(self.key, value)
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        object.__setattr__(self, "key", name)
+
+    key = ""  # not a field: the name it is declared under
+
+    def check(self, value: Any) -> T:
+        """The value in its own type. Raises ValueError with the reason in words."""
+        checked: Any = _CHECKS[self.kind](value)
+        if self.kind == "choice" and checked not in self.choices:
+            raise ValueError(f"{checked!r} is none of {', '.join(self.choices)}")
+        if self.low is not None and checked < self.low:
+            raise ValueError(f"{checked} is below {self.low:g}")
+        if self.high is not None and checked > self.high:
+            raise ValueError(f"{checked} is above {self.high:g}")
+        return cast(T, checked)
+
+
+def _bool(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{value!r} is neither true nor false")
+    return value
+
+
+def _int(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"{value!r} is no whole number")
+    return value
+
+
+def _float(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{value!r} is no number")
+    return float(value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is no text")
+    return value
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
+        raise ValueError(f"{value!r} is no list of texts")
+    return tuple(value)
+
+
+_CHECKS: dict[str, Callable[[Any], Any]] = {
+    "bool": _bool,
+    "int": _int,
+    "float": _float,
+    "choice": _text,
+    "text": _text,
+    "texts": _texts,
+}
+
+
+class Store:
+    """The values of the declared settings and the file they live in. Read, set and watched on one thread;
+    `save` may run on another."""
+
+    DECLARED: dict[str, Setting[Any]]
+
+    def __init_subclass__(cls) -> None:
+        cls.DECLARED = {name: item for name, item in vars(cls).items() if isinstance(item, Setting)}
+
+    def __init__(
+        self, path: Path | None = None, *, saver: Callable[[Callable[[], None]], object] | None = None
+    ) -> None:
+        self.path = path or paths.settings_file()
+        self.problems: list[UserError] = []
+        self.on_problem: Callable[[UserError], None] | None = None
+        self._saver = saver or (lambda save: save())
+        self._values: dict[str, Any] = {}
+        self._changed: set[str] = set()
+        self._unsaved_told = False
+        self._watchers: list[tuple[str | None, Callable[[str, Any], None]]] = []
+        self._load()
+
+    def save_with(self, saver: Callable[[Callable[[], None]], object]) -> None:
+        """From now on hand every save to `saver`, which may run it on a worker."""
+        self._saver = saver
+
+    def get(self, key: str) -> Any:
+        """The value, or its default. Raises KeyError for a key that is not declared."""
+        return self._values.get(key, self.DECLARED[key].default)
+
+    def set(self, key: str, value: Any) -> None:
+        """Check, remember, save, and tell the watchers, if it is a change. Raises KeyError or ValueError."""
+        checked = self.DECLARED[key].check(value)
+        if checked == self.get(key):
+            return
+        self._values[key] = checked
+        self._changed.add(key)
+        self._tell(key, checked)
+        self._saver(self.save)
+
+    def reset(self, key: str) -> None:
+        """Back to the default."""
+        self.set(key, self.DECLARED[key].default)
+
+    def watch(self, key: str | None, callback: Callable[[str, Any], None]) -> Callable[[], None]:
+        """Call `callback(key, value)` with every change of this key (None: of any); returns the undoing."""
+        entry = key, callback
+        self._watchers.append(entry)
+        return lambda: self._watchers.remove(entry) if entry in self._watchers else None
+
+    def rows(self) -> Iterator[Setting[Any]]:
+        """What the settings dialog shows, in order of declaration."""
+        return (item for item in self.DECLARED.values() if item.shown)
+
+    def save(self) -> None:
+        """Write what was changed here into the file, keeping what another window or a newer version wrote."""
+        changed = {key: _plain(self._values[key]) for key in list(self._changed)}
+        if not changed:
+            return
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with locked(self.path.with_suffix(".lock")):
+                values = self._on_disk()
+                values.update(changed)
+                # The schema of a newer version stays: its own keys are all still there.
+                values["schema"] = max(SCHEMA, _schema(values))
+                _replace(self.path, json.dumps(values, indent=2, ensure_ascii=True).encode("ascii"))
+        except OSError as error:
+            self._tell_unsaved(error)
+            return
+        self._unsaved_told = False
+        # A key that was set again meanwhile has a later save on its way.
+        self._changed -= {key for key, value in changed.items() if _plain(self._values[key]) == value}
+
+    def _load(self) -> None:
+        try:
+            values = self._on_disk()
+        except OSError as error:
+            cure = "Allow reading it, or the settings of this session will not be kept."
+            self._report("The settings cannot be read", _reason(error, self.path), cure)
+            return
+        for key, item in self.DECLARED.items():
+            if key not in values:
+                continue
+            try:
+                self._values[key] = item.check(values[key])
+            except ValueError as error:
+                self._report(
+                    f"The setting “{key}” cannot be used", str(error), "Its default is used instead."
+                )
+
+    def _on_disk(self) -> dict[str, Any]:
+        """What the file says; one that is no JSON object is set aside first. Raises OSError."""
+        try:
+            data = self.path.read_bytes()
+        except FileNotFoundError:
+            return {}
+        try:
+            values = json.loads(data)
+        except (ValueError, RecursionError) as error:
+            return self._set_aside(str(error))
+        return values if isinstance(values, dict) else self._set_aside("it holds no table of settings")
+
+    def _set_aside(self, cause: str) -> dict[str, Any]:
+        aside = self.path.with_name(f"{self.path.stem}.broken-{datetime.now():%Y%m%d-%H%M%S-%f}.json")
+        os.replace(self.path, aside)
+        cure = f"It was kept as “{aside.name}”; the program goes on with the defaults."
+        self._report("The settings file was broken", cause, cure)
+        return {}
+
+    def _tell_unsaved(self, error: OSError) -> None:
+        if not self._unsaved_told:
+            self._unsaved_told = True
+            cure = "They hold until the program is closed; make room or allow writing there to keep them."
+            self._report("The settings could not be saved", _reason(error, self.path), cure)
+
+    def _report(self, title: str, cause: str, cure: str) -> None:
+        problem = UserError(title, cause, cure)
+        self.problems.append(problem)
+        if self.on_problem:
+            self.on_problem(problem)
+
+    def _tell(self, key: str, value: Any) -> None:
+        for wanted, callback in list(self._watchers):
+            if wanted in (None, key):
+                callback(key, value)
+
+
+def _reason(error: OSError, path: Path) -> str:
+    return f"{error.strerror or error} ({path})"
+
+
+def _schema(values: dict[str, Any]) -> int:
+    schema = values.get("schema")
+    return schema if isinstance(schema, int) else 0
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _replace(path: Path, data: bytes) -> None:
+    part = path.with_suffix(".part")
+    with open(part, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, path)
+
+
+class Settings(Store):
+    """What a person may set, and what the program remembers for them."""
+
+    theme = Setting(
+        "choice",
+        "system",
+        QT_TRANSLATE_NOOP("Settings", "Appearance"),
+        QT_TRANSLATE_NOOP("Settings", "Light or dark, or as the system has it."),
+        choices=("system", "light", "dark"),
+        group="look",
+    )
+    language = Setting(
+        "text",
+        "",
+        QT_TRANSLATE_NOOP("Settings", "Language"),
+        QT_TRANSLATE_NOOP("Settings", "A code such as en or zh_CN; empty: as the system has it."),
+        group="look",
+    )
+    thumbnail_size = Setting(
+        "int",
+        160,
+        QT_TRANSLATE_NOOP("Settings", "Thumbnail size"),
+        QT_TRANSLATE_NOOP("Settings", "The side of a photo in the grid, in pixels."),
+        low=64,
+        high=512,
+        group="look",
+    )
+    recursive = Setting(
+        "bool",
+        True,
+        QT_TRANSLATE_NOOP("Settings", "Open sub-folders too"),
+        QT_TRANSLATE_NOOP("Settings", "A folder is opened with everything below it."),
+        group="photos",
+    )
+    device = Setting(
+        "choice",
+        "auto",
+        QT_TRANSLATE_NOOP("Settings", "Device"),
+        QT_TRANSLATE_NOOP("Settings", "Where the models run. The status bar says what really runs."),
+        choices=("auto", "cpu", "cuda", "mps"),
+        group="model",
+    )
+    precision = Setting(
+        "choice",
+        "auto",
+        QT_TRANSLATE_NOOP("Settings", "Precision"),
+        QT_TRANSLATE_NOOP("Settings", "Automatic takes the fastest that gives the same answers."),
+        choices=("auto", "float32", "bfloat16", "float16"),
+        group="model",
+    )
+    engine = Setting(
+        "choice",
+        "auto",
+        QT_TRANSLATE_NOOP("Settings", "Engine"),
+        QT_TRANSLATE_NOOP("Settings", "The library that runs the models; automatic measures both."),
+        choices=("auto", "torch", "onnxruntime"),
+        group="model",
+    )
+    network = Setting(
+        "bool",
+        False,
+        QT_TRANSLATE_NOOP("Settings", "Allow the network"),
+        QT_TRANSLATE_NOOP(
+            "Settings", "Only to download models, and only when a button that says so is pressed."
+        ),
+        group="model",
+    )
+    model_folders = Setting[tuple[str, ...]](
+        "texts",
+        (),
+        QT_TRANSLATE_NOOP("Settings", "Folders with models"),
+        QT_TRANSLATE_NOOP("Settings", "Looked through beside the bundled models and your own."),
+        group="model",
+    )
+    min_probability = Setting(
+        "float",
+        0.3,
+        QT_TRANSLATE_NOOP("Settings", "Least probability of a label"),
+        QT_TRANSLATE_NOOP("Settings", "Below it a photo is marked unsure."),
+        low=0.0,
+        high=1.0,
+        group="answers",
+    )
+    min_margin = Setting(
+        "float",
+        0.1,
+        QT_TRANSLATE_NOOP("Settings", "Least margin to the second label"),
+        QT_TRANSLATE_NOOP("Settings", "Below it a photo is marked unsure."),
+        low=0.0,
+        high=1.0,
+        group="answers",
+    )
+    background = Setting(
+        "bool",
+        True,
+        QT_TRANSLATE_NOOP("Settings", "Compare with neutral sentences"),
+        QT_TRANSLATE_NOOP("Settings", "So that a photo of none of the labels says unknown."),
+        group="answers",
+    )
+    mode = Setting(
+        "choice",
+        "single",
+        QT_TRANSLATE_NOOP("Settings", "Labels a photo"),
+        QT_TRANSLATE_NOOP("Settings", "One label a photo, or every label judged by itself."),
+        choices=("single", "multi"),
+        group="answers",
+    )
+    csv_bom = Setting(
+        "bool",
+        False,
+        QT_TRANSLATE_NOOP("Settings", "Mark CSV files for Excel"),
+        QT_TRANSLATE_NOOP("Settings", "A byte-order mark, without which Excel misreads accents."),
+        group="export",
+    )
+    csv_absolute = Setting(
+        "bool",
+        False,
+        QT_TRANSLATE_NOOP("Settings", "Whole paths in CSV files"),
+        QT_TRANSLATE_NOOP("Settings", "Otherwise paths are relative to the labelled folder."),
+        group="export",
+    )
+    labels = Setting[tuple[str, ...]]("texts", (), shown=False)
+    prompt_set = Setting("text", "photo", shown=False)
+    recent_folders = Setting[tuple[str, ...]]("texts", (), shown=False)
+    last_folder = Setting("text", "", shown=False)
+    current_model = Setting("text", "", shown=False)
+    panel = Setting("text", "", shown=False)
+    window_geometry = Setting("text", "", shown=False)
+    window_state = Setting("text", "", shown=False)
+    inspector_shown = Setting("bool", True, shown=False)
+    inspector_width = Setting("int", 320, low=120, high=4000, shown=False)
+
+    def remember_folder(self, folder: str, keep: int = 12) -> None:
+        """Put the folder first among the recent ones."""
+        others = tuple(item for item in self.recent_folders if item != folder)
+        self.recent_folders = (folder, *others)[:keep]
+        self.last_folder = folder

@@ -1,0 +1,134 @@
+"""Which models there are, and from a model's name or folder to the network with its weights."""
+
+import difflib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from models.bundle import CONFIG, kind_of, read_spec, weight_files
+from models.errors import ModelError, UserError, WrongModelError
+from models.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+BUNDLED = Path(__file__).resolve().parent / "bundled"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A folder that looks like a model but cannot be used, with the error that says why."""
+
+    folder: Path
+    error: UserError
+
+
+def list_models(extra: Sequence[Path] = ()) -> list[ModelSpec]:
+    """The bundled models, then those in the extra folders (each a model itself, or a folder of models)."""
+    return _scan(extra)[0]
+
+
+def list_problems(extra: Sequence[Path] = ()) -> list[Problem]:
+    """The folders that list_models leaves out although they have a config.json, each with its reason."""
+    return _scan(extra)[1]
+
+
+def _scan(extra: Sequence[Path]) -> tuple[list[ModelSpec], list[Problem]]:
+    specs: list[ModelSpec] = []
+    problems: list[Problem] = []
+    seen: set[Path] = set()
+    for folder, bundled in [(BUNDLED, True), *((Path(path), False) for path in extra)]:
+        for candidate in _candidates(folder):
+            real = candidate.resolve()
+            if real in seen:
+                continue
+            seen.add(real)
+            try:
+                spec = read_spec(candidate, bundled=bundled)
+            except UserError as error:
+                problems.append(Problem(candidate, error))
+            else:
+                specs.append(_with_own_id(spec, specs))
+    return specs, problems
+
+
+def _candidates(folder: Path) -> Iterator[Path]:
+    """The folder itself if it is a model, else its sub-folders that have a config.json; hidden ones are left out."""
+    try:
+        if (folder / CONFIG).is_file():
+            yield folder
+            return
+        children = sorted(folder.iterdir()) if folder.is_dir() else []
+    except OSError:
+        return
+    for child in children:
+        try:
+            if not child.name.startswith(".") and (child / CONFIG).is_file():
+                yield child
+        except OSError:
+            continue
+
+
+def _with_own_id(spec: ModelSpec, others: Sequence[ModelSpec]) -> ModelSpec:
+    taken = {other.id for other in others}
+    number, name = 2, spec.id
+    while name in taken:
+        name, number = f"{spec.id}~{number}", number + 1
+    return replace(spec, id=name)
+
+
+def find(id_or_folder: str | Path, extra: Sequence[Path] = ()) -> ModelSpec:
+    """The model of this id, or in this folder; ModelError names the known ids where there is none."""
+    specs, problems = _scan(extra)
+    for spec in specs:
+        if spec.id == id_or_folder:
+            return spec
+    folder = Path(id_or_folder)
+    try:
+        is_folder = str(id_or_folder) != "" and folder.is_dir()
+    except (OSError, ValueError):
+        is_folder = False
+    if is_folder:
+        real = folder.resolve()
+        return next((spec for spec in specs if spec.folder.resolve() == real), None) or read_spec(folder)
+    for problem in problems:
+        if problem.folder.name == id_or_folder:
+            raise problem.error
+    known = [spec.id for spec in specs]
+    close = difflib.get_close_matches(str(id_or_folder), known, n=1)
+    raise ModelError(
+        f"There is no model called {str(id_or_folder)!r}",
+        f"Did you mean {close[0]}?" if close else "",
+        f"Known models: {', '.join(known)}" if known else "Add a model folder first",
+    )
+
+
+def build(spec: ModelSpec) -> "nn.Module":
+    """The network with its weights, on the CPU, float32, in evaluation mode; ModelError where anything does not fit."""
+    import torch
+
+    from models.checkpoint import load_strict, load_tensors
+
+    family = kind_of(spec.config, spec.id).load()
+    try:
+        # No memory is filled with random numbers only to be overwritten.
+        with torch.device("meta"):
+            module = family.build(spec.config)
+    except (ValueError, TypeError, KeyError, RuntimeError, OverflowError) as problem:
+        raise WrongModelError(
+            f"{spec.title} cannot be built", f"Its config.json describes no such network ({problem})"
+        ) from problem
+    tensors = {}
+    for path in weight_files(spec.folder):
+        tensors.update(load_tensors(path))
+    load_strict(module, tensors, family.remaps)
+    side = getattr(module, "image_size", None)
+    if isinstance(side, int) and spec.preprocess.size != (side, side):
+        height, width = spec.preprocess.size
+        raise ModelError(
+            f"{spec.title} does not fit its own preprocessing",
+            f"The network takes {side}×{side} pixels, preprocessor_config.json makes {height}×{width}",
+            "Use the preprocessor_config.json that was published with these weights",
+        )
+    return module.eval()

@@ -33,6 +33,12 @@ def _convnext() -> Family:
     return FAMILY
 
 
+def _mae() -> Family:
+    from models.families.mae import FAMILY
+
+    return FAMILY
+
+
 FAMILIES: tuple[Kind, ...] = (
     Kind("clip", ("clip", "pinhole_clip"), frozenset({Capability.ZERO_SHOT}), _clip),
     Kind(

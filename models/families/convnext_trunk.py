@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.errors import WrongModelError
+
 # Every norm inside the trunk uses this; the hub's `layer_norm_eps` is for the norm after pooling alone.
 INNER_EPS = 1e-6
 KERNEL = 7
@@ -56,7 +58,15 @@ class TrunkConfig:
 
     @classmethod
     def from_hf(cls, config: Mapping[str, Any]) -> TrunkConfig:
-        """Read the hub's ConvNextConfig or ConvNextV2Config keys; those left out take the hub's defaults."""
+        """Read the hub's ConvNextConfig or ConvNextV2Config keys; those left out take the hub's defaults.
+
+        WrongModelError for an activation other than GELU, which no published ConvNeXt has.
+        """
+        if config.get("hidden_act", "gelu") != "gelu":
+            raise WrongModelError(
+                "This ConvNeXt is of a kind that is not known here",
+                f"Its activation is {config['hidden_act']!r}, not 'gelu'",
+            )
         side = config.get("image_size", 224)
         patch = config.get("patch_size", 4)
         return cls(

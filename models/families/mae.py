@@ -187,6 +187,11 @@ class MAE(nn.Module):
         nn.init.normal_(self.decoder.mask_token, std=config.initializer_range)
 
     @property
+    def image_size(self) -> int:
+        """The one side of picture it takes, in px."""
+        return self.config.image_size
+
+    @property
     def patch_size(self) -> int:
         return self.config.patch_size
 

@@ -1,7 +1,7 @@
 """What every family of models offers to the registry. No torch is loaded by importing this file."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from models.spec import Capability
@@ -25,11 +25,26 @@ class Remap:
 
 
 @dataclass(frozen=True)
+class Entry:
+    """One call that every engine can run: `method` of the network over `inputs`, whose first axes are the batch.
+
+    `longest` names an input whose second axis may vary too (tokens). The first entry of a family is the one that
+    `auto` measures; an entry that no ONNX graph can hold says so in `exportable`.
+    """
+
+    method: str
+    inputs: tuple[str, ...]
+    longest: tuple[str, ...] = ()
+    exportable: bool = True
+
+
+@dataclass(frozen=True)
 class Family:
     """One architecture: `build` makes the network of a config.json dict, weights not yet meaningful.
 
     `remaps` are tried in order on foreign tensors; the first that matches is applied. `to_hub` turns the module's
     own tensor names into the hub's for writing (None: they are the same already); a remap must lead back.
+    `entries` are the calls that models/runtime.py offers by name.
     """
 
     name: str
@@ -38,6 +53,7 @@ class Family:
     build: "Callable[[Mapping[str, Any]], nn.Module]"
     remaps: tuple[Remap, ...] = ()
     to_hub: "Callable[[Mapping[str, Tensor]], dict[str, Tensor]] | None" = None
+    entries: Mapping[str, Entry] = field(default_factory=dict)
 
 
 def rename(tensors: "Mapping[str, Tensor]", pairs: Iterable[tuple[str, str]]) -> "dict[str, Tensor]":

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.families import clip_openai
-from models.families.base import Family
+from models.families.base import Entry, Family
 from models.families.clip_resnet import ModifiedResNet, ResNetConfig
 from models.families.config import choice, real, section, whole, wrong
 from models.families.convnext_trunk import ConvNeXtTrunk, TrunkConfig
@@ -392,5 +392,9 @@ FAMILY = Family(
     model_types=("clip", "pinhole_clip"),
     capabilities=frozenset({Capability.ZERO_SHOT}),
     build=build,
+    entries={
+        "image": Entry("embed_image", ("pixel_values",)),
+        "text": Entry("embed_text", ("input_ids", "attention_mask"), longest=("input_ids", "attention_mask")),
+    },
     remaps=(clip_openai.REMAP,),
 )

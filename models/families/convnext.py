@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from models.families.base import Family, Remap
+from models.families.base import Entry, Family, Remap
 from models.families.convnext_trunk import INNER_EPS, SIZES, ConvNeXtTrunk, Layer, TrunkConfig
 from models.spec import Capability
 
@@ -220,6 +220,7 @@ FAMILY = Family(
     model_types=("convnext", "convnextv2"),
     capabilities=frozenset({Capability.FEATURES, Capability.CLASSIFY}),
     build=build,
+    entries={"logits": Entry("forward", ("pixel_values",)), "embed": Entry("embed", ("pixel_values",))},
     remaps=(
         _layout("Meta", "downsample_layers.0.0.weight", partial(_translated, _META)),
         _layout("timm", "stem.0.weight", partial(_translated, _TIMM)),

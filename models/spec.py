@@ -1,5 +1,6 @@
 """What a model is, as plain values: capabilities, preprocessing, and the description of one model folder."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -45,13 +46,13 @@ def _wrong(what: str) -> WrongModelError:
 
 
 def _number(value: Any, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise _wrong(f"“{name}” is {value!r}, not a number")
     return float(value)
 
 
 def _side(value: Any, name: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or int(value) != value:
+    if _number(value, name) % 1:
         raise _wrong(f"“{name}” is {value!r}, not a whole number of pixels")
     if not 1 <= value <= 16384:
         raise _wrong(f"“{name}” is {value}, which is no sensible number of pixels")

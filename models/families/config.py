@@ -1,5 +1,6 @@
 """Reading values out of a config.json with errors in words: shared by the families."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,7 +23,7 @@ def whole(config: Mapping[str, Any], key: str, default: int, *, least: int = 1, 
         return default
     if isinstance(value, (list, tuple)) and value and all(v == value[0] for v in value):
         value = value[0]
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != int(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value % 1:
         raise wrong(f"“{key}” is {value!r}, not a whole number")
     if not least <= value <= most:
         raise wrong(f"“{key}” is {value}, outside of {least} to {most}")
@@ -46,7 +47,7 @@ def real(config: Mapping[str, Any], key: str, default: float) -> float:
     value = config.get(key)
     if value is None:
         return default
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise wrong(f"“{key}” is {value!r}, not a number")
     return float(value)
 

@@ -39,6 +39,12 @@ def _mae() -> Family:
     return FAMILY
 
 
+def _simmim() -> Family:
+    from models.families.simmim import FAMILY
+
+    return FAMILY
+
+
 FAMILIES: tuple[Kind, ...] = (
     Kind("clip", ("clip", "pinhole_clip"), frozenset({Capability.ZERO_SHOT}), _clip),
     Kind(
@@ -47,6 +53,8 @@ FAMILIES: tuple[Kind, ...] = (
         frozenset({Capability.FEATURES, Capability.CLASSIFY}),
         _convnext,
     ),
+    Kind("mae", ("vit_mae",), frozenset({Capability.MASKING}), _mae),
+    Kind("simmim", ("swin", "vit"), frozenset({Capability.MASKING}), _simmim),
 )
 
 KINDS: dict[str, Kind] = {model_type: kind for kind in FAMILIES for model_type in kind.model_types}

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from models.families import vit_names
-from models.families.base import Family, Remap, rename
+from models.families.base import Entry, Family, Remap, rename
 from models.families.vit import Encoder
 from models.spec import Capability
 
@@ -352,6 +352,8 @@ FAMILY = Family(
     model_types=("vit_mae",),
     capabilities=frozenset({Capability.MASKING}),
     build=build,
+    # How many patches are visible decides shapes inside, which no fixed graph holds.
+    entries={"reconstruct": Entry("reconstruct", ("pixel_values", "mask"), exportable=False)},
     remaps=(
         Remap("hub", vit_names.is_hub, vit_names.from_hub),
         Remap("transformers in memory", vit_names.is_memory, _from_memory),

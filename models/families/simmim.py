@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from models.errors import WrongModelError
 from models.families import vit_names
-from models.families.base import Family, Remap, rename
+from models.families.base import Entry, Family, Remap, rename
 from models.families.swin import INNER_EPS, SwinConfig, SwinEncoder
 from models.families.vit import Encoder
 from models.spec import Capability
@@ -314,6 +314,7 @@ FAMILY = Family(
     model_types=("swin", "vit"),
     capabilities=frozenset({Capability.MASKING}),
     build=build,
+    entries={"reconstruct": Entry("reconstruct", ("pixel_values", "mask"))},
     remaps=(
         Remap("hub ViT", vit_names.is_hub, vit_names.from_hub),
         Remap("hub Swin", lambda t: any(".attention.self.query." in name for name in t), _from_swin_hub),

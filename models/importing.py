@@ -1,0 +1,80 @@
+"""A bare file of published weights (no config.json beside it) becomes a model folder."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from models.bundle import write_bundle
+from models.errors import ModelError, UserError, WrongModelError
+from models.families import FAMILIES
+from models.families.base import Family, Remap
+from models.spec import IMAGENET_MEAN, IMAGENET_STD, ModelSpec, Preprocess
+
+# Published evaluations of ImageNet models resize to 256 and crop 224 out of it.
+CROP_SHARE = 0.875
+
+
+def import_checkpoint(
+    source: Path,
+    folder: Path,
+    *,
+    tokenizer_json: str | None = None,
+    preprocess: Preprocess | None = None,
+    config: Mapping[str, Any] | None = None,
+    card: str = "",
+) -> ModelSpec:
+    """Write the weights in `source`, of a published layout that a family knows, as a model folder.
+
+    Sizes are read off the tensors (`config` entries go over them), preprocessing is the one published for the family
+    unless given. Raises CheckpointError where the file cannot be opened or does not fit, WrongModelError where no
+    family knows its layout.
+    """
+    from models.checkpoint import load_strict, load_tensors
+
+    tensors = load_tensors(source)
+    family, remap = _family_of(tensors, source)
+    assert remap.infer is not None  # held by _family_of
+    merged = {**remap.infer(tensors), **(config or {})}
+    if Path(folder).exists() and any(Path(folder).iterdir()):
+        raise ModelError(f"{folder} is not overwritten", "It is not empty", "Choose a new folder")
+    module = _build(family, merged, source)
+    load_strict(module, tensors, (remap,))
+    return write_bundle(
+        folder, module, merged, preprocess or usual_preprocess(merged), tokenizer_json, card, dtype="float32"
+    )
+
+
+def _family_of(tensors: Mapping[str, Any], source: Path) -> tuple[Family, Remap]:
+    for kind in FAMILIES:
+        family = kind.load()
+        for remap in family.remaps:
+            if remap.infer is not None and remap.matches(tensors):
+                return family, remap
+    raise WrongModelError(
+        f"{source.name} holds weights of a layout that Pinhole does not know",
+        f"Its first tensors are {', '.join(list(tensors)[:3])}",
+        "Put the file into a folder with the config.json and preprocessor_config.json published with it",
+    )
+
+
+def _build(family: Family, config: Mapping[str, Any], source: Path) -> Any:
+    import torch
+
+    try:
+        with torch.device("meta"):
+            return family.build(config)
+    except UserError:
+        raise
+    except (ValueError, TypeError, KeyError, RuntimeError) as problem:
+        raise WrongModelError(
+            f"{source.name} describes no network that can be built", str(problem)
+        ) from problem
+
+
+def usual_preprocess(config: Mapping[str, Any]) -> Preprocess:
+    """The preprocessing published with the family of a config.json: CLIP's own, ImageNet's for the others."""
+    vision = config.get("vision_config")
+    side = int((vision if isinstance(vision, Mapping) else config).get("image_size", 224))
+    if isinstance(vision, Mapping):
+        return Preprocess(resize=side, crop=(side, side))
+    return Preprocess(resize=int(side / CROP_SHARE), crop=(side, side), mean=IMAGENET_MEAN, std=IMAGENET_STD)

@@ -19,6 +19,7 @@ from typing import Any
 
 from desktop_app import paths
 from desktop_app.version import version
+from models import devices
 from models.decode import available_memory
 
 _GIB = 1 << 30
@@ -41,6 +42,10 @@ if sys.platform == "linux":
         ctypes.CDLL(name)
 print(PySide6.__version__)
 """
+_CUDA_CURE = (
+    "Install or update the NVIDIA driver and run pinhole doctor again; if it stays so, reinstall torch as "
+    "https://pytorch.org/get-started says for this machine"
+)
 _QT_CURE = (
     "On Debian and Ubuntu: sudo apt-get install libegl1 libgl1 libxcb-cursor0 libxkbcommon-x11-0 libdbus-1-3"
 )
@@ -138,51 +143,19 @@ def _installed(name: str) -> str:
 def _device() -> Iterator[Finding]:
     import torch
 
-    if torch.cuda.is_available():
-        for index in range(torch.cuda.device_count()):
-            about = torch.cuda.get_device_properties(index)
-            words = f"{about.name}, {_size(about.total_memory)}, CUDA {torch.version.cuda}"
-            yield Finding("Graphics card", Status.GOOD, words)
-        return
-    has_card = _nvidia_card()
-    if torch.version.cuda is None:
-        words = "This torch was built for the processor alone, so no graphics card can be used"
-        cure = "pip install --force-reinstall torch --index-url https://download.pytorch.org/whl/cu126"
-    else:
-        words, cure = cuda_reason(), "Install or update the NVIDIA driver, then run pinhole doctor again"
-    if has_card:
-        yield Finding("Graphics card", Status.BAD, f"{has_card} is not used. {words}", cure)
+    place, note = devices.resolve("auto")
+    if place.startswith("cuda"):
+        about = torch.cuda.get_device_properties(place)
+        words = f"{about.name}, {_size(about.total_memory)}, CUDA {torch.version.cuda}"
+        yield Finding("Graphics card", Status.GOOD, words)
+    elif place == "mps":
+        yield Finding("Graphics card", Status.GOOD, "Apple's own, by Metal")
+    elif note:
+        yield Finding("Graphics card", Status.BAD, note, _CUDA_CURE)
     else:
         yield Finding(
             "Graphics card", Status.NOTE, "There is no NVIDIA card here; the processor does the work"
         )
-
-
-def cuda_reason() -> str:
-    """What CUDA itself says when it is asked to start."""
-    import torch
-
-    try:
-        torch.cuda.init()  # type: ignore[no-untyped-call]
-    except (RuntimeError, AssertionError) as error:
-        return str(error).strip().splitlines()[0]
-    return "CUDA starts but lists no device; CUDA_VISIBLE_DEVICES may hide it"
-
-
-def _nvidia_card() -> str:
-    """The name of an NVIDIA card that the system knows of, whether or not it can be used; "" for none."""
-    try:
-        for about in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
-            for line in about.read_text(errors="replace").splitlines():
-                if line.startswith("Model:"):
-                    return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
-        return ""
-    done = _ask([tool, "--query-gpu=name", "--format=csv,noheader"])
-    return done.stdout.strip().splitlines()[0] if done.returncode == 0 and done.stdout.strip() else ""
 
 
 def _models() -> Iterator[Finding]:

@@ -204,16 +204,7 @@ class Catalog:
     def put_facts(self, facts: Iterable[PhotoFacts]) -> None:
         """Keep what opening the photos taught; an error takes the place of an older one, and "" clears it."""
         with self._store.write() as db:
-            for fact in facts:
-                db.execute(
-                    "UPDATE photos SET width = coalesce(?, width), height = coalesce(?, height), error = ?"
-                    " WHERE id = ?",
-                    (fact.width, fact.height, fact.error or None, fact.photo),
-                )
-                if fact.sha256:
-                    row = db.execute("SELECT size FROM photos WHERE id = ?", (fact.photo,)).fetchone()
-                    if row is not None:
-                        _adopt_content(db, fact.photo, row[0], bytes.fromhex(fact.sha256))
+            _put_facts(db, facts)
 
     def photo(self, path: Path | str) -> PhotoRecord | None:
         """The record of this path, if there is one."""
@@ -256,23 +247,8 @@ class Catalog:
         self, model: str, rows: Sequence[tuple[int, npt.NDArray[Any]]], *, layer: str = ""
     ) -> None:
         """Keep (photo id, vector (d,)) rows of one model, as float16. Raises ValueError where d is not the model's."""
-        if not rows:
-            return
-        dim = int(np.asarray(rows[0][1]).size)
         with self._store.write() as db:
-            space = _space(db, model, layer, dim)
-            content = dict(
-                db.execute(
-                    "SELECT id, content FROM photos WHERE id IN (SELECT value FROM json_each(?))",
-                    (_ids([photo for photo, _ in rows]),),
-                ).fetchall()
-            )
-            data = [
-                (space * _SPACE + content[photo], _half(vector, dim))
-                for photo, vector in rows
-                if photo in content
-            ]
-            db.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", data)
+            _put_vectors(db, model, layer, rows)
 
     def load_embeddings(self, ids: Sequence[int], model: str, *, layer: str = "") -> tuple[list[int], Half]:
         """The photos of `ids` that have an embedding, in that order, and the matrix (n, d) float16 of them."""
@@ -366,13 +342,21 @@ class Catalog:
     def propose(self, run: str, proposals: Iterable[Proposal]) -> int:
         """Keep what a model says; photos that a person has confirmed are passed over. Returns how many were kept."""
         with self._store.write() as db:
-            before = db.total_changes
-            db.executemany(
-                "INSERT OR REPLACE INTO proposals SELECT id, content, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM photos"
-                " WHERE id = ? AND id NOT IN (SELECT photo FROM confirmed)",
-                [_proposal_row(run, item) for item in proposals],
-            )
-            return db.total_changes - before
+            return _propose(db, run, proposals)
+
+    def put_results(
+        self,
+        run: str,
+        model: str,
+        facts: Sequence[PhotoFacts],
+        embeddings: Sequence[tuple[int, npt.NDArray[Any]]],
+        proposals: Sequence[Proposal],
+    ) -> None:
+        """`put_facts`, `put_embeddings` and `propose` in one transaction: a kill leaves all of it, or nothing."""
+        with self._store.write() as db:
+            _put_facts(db, facts)
+            _put_vectors(db, model, "", embeddings)
+            _propose(db, run, proposals)
 
     def rollback_run(self, run: str) -> int:
         """Remove what this run proposed and nobody confirmed; returns for how many photos."""
@@ -631,6 +615,50 @@ def _hand_on_vectors(db: sqlite3.Connection, mine: int, theirs: int) -> None:
         old, new = space * _SPACE + mine, space * _SPACE + theirs
         db.execute("UPDATE OR IGNORE vectors SET key = ? WHERE key = ?", (new, old))
         db.execute("DELETE FROM vectors WHERE key = ?", (old,))
+
+
+def _put_facts(db: sqlite3.Connection, facts: Iterable[PhotoFacts]) -> None:
+    for fact in facts:
+        db.execute(
+            "UPDATE photos SET width = coalesce(?, width), height = coalesce(?, height), error = ? WHERE id = ?",
+            (fact.width, fact.height, fact.error or None, fact.photo),
+        )
+        if fact.error:
+            # What cannot be read has no label, whatever was said of it when it still could be.
+            db.execute(
+                "DELETE FROM proposals WHERE photo = ? AND photo NOT IN (SELECT photo FROM confirmed)",
+                (fact.photo,),
+            )
+        if fact.sha256:
+            row = db.execute("SELECT size FROM photos WHERE id = ?", (fact.photo,)).fetchone()
+            if row is not None:
+                _adopt_content(db, fact.photo, row[0], bytes.fromhex(fact.sha256))
+
+
+def _put_vectors(
+    db: sqlite3.Connection, model: str, layer: str, rows: Sequence[tuple[int, npt.NDArray[Any]]]
+) -> None:
+    if not rows:
+        return
+    dim = int(np.asarray(rows[0][1]).size)
+    space = _space(db, model, layer, dim)
+    chosen = _ids([photo for photo, _ in rows])
+    sql = "SELECT id, content FROM photos WHERE id IN (SELECT value FROM json_each(?))"
+    content = dict(db.execute(sql, (chosen,)).fetchall())
+    data = [
+        (space * _SPACE + content[photo], _half(vector, dim)) for photo, vector in rows if photo in content
+    ]
+    db.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", data)
+
+
+def _propose(db: sqlite3.Connection, run: str, proposals: Iterable[Proposal]) -> int:
+    before = db.total_changes
+    db.executemany(
+        "INSERT OR REPLACE INTO proposals SELECT id, content, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM photos"
+        " WHERE id = ? AND id NOT IN (SELECT photo FROM confirmed)",
+        [_proposal_row(run, item) for item in proposals],
+    )
+    return db.total_changes - before
 
 
 def _vanished(db: sqlite3.Connection, photo: int, content: int, exists: Callable[[Path], bool]) -> int | None:

@@ -389,6 +389,8 @@ class Settings(Store):
     recent_folders = Setting[tuple[str, ...]]("texts", (), shown=False)
     last_folder = Setting("text", "", shown=False)
     current_model = Setting("text", "", shown=False)
+    masking_model = Setting("text", "", shown=False)
+    features_model = Setting("text", "", shown=False)
     panel = Setting("text", "", shown=False)
     window_geometry = Setting("text", "", shown=False)
     window_state = Setting("text", "", shown=False)

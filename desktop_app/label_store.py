@@ -1,0 +1,131 @@
+"""The catalogue as the store of an auto-label run, and the pass that remembers what is in the photos. No Qt."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from desktop_app.catalog import Answer, Catalog, PhotoFacts, PhotoRecord, Proposal
+from models.errors import UserError
+from models.tasks.auto_label import Known, Outcome, State, Verdict
+
+
+class LabelStore:
+    """The `Store` of `models.tasks.auto_label` over a catalogue: one run, one model.
+
+    `content_hash` (a path's sha256 as hex; it may raise OSError or UserError) is asked only for photos whose size
+    is that of a known one, to recognise what was moved, copied or touched.
+    """
+
+    def __init__(
+        self, catalog: Catalog, run: str, model: str, content_hash: Callable[[Path], str] | None = None
+    ) -> None:
+        self._catalog = catalog
+        self._run = run
+        self._model = model
+        self._hash = content_hash
+        self._ids: dict[Path, int] = {}
+
+    def known(self, paths: Sequence[Path]) -> Sequence[Known]:
+        """What is known of the photos as they are on the disk now."""
+        records = self._sync(paths)
+        ids = [record.id for record in records]
+        self._ids.update(zip(paths, ids, strict=True))
+        answers = self._catalog.answers(ids)
+        found, matrix = self._catalog.load_embeddings(ids, self._model)
+        rows = dict(zip(found, matrix, strict=True))
+        return [Known(_state(record, answers.get(record.id)), rows.get(record.id)) for record in records]
+
+    def save(self, outcomes: Sequence[Outcome]) -> None:
+        """Keep answers, embeddings and errors, in one transaction.
+
+        They belong to the files as `known` saw them: of one that was written since, the next look says changed.
+        """
+        unseen = [outcome.path for outcome in outcomes if outcome.path not in self._ids]
+        self._ids.update(zip(unseen, (record.id for record in self._sync(unseen)), strict=True))
+        pairs = [(self._ids[outcome.path], outcome) for outcome in outcomes]
+        self._catalog.put_results(
+            self._run,
+            self._model,
+            [_facts(photo, outcome) for photo, outcome in pairs],
+            [(photo, outcome.embedding) for photo, outcome in pairs if outcome.embedding is not None],
+            [_proposal(photo, outcome.verdict) for photo, outcome in pairs if outcome.verdict is not None],
+        )
+
+    def _sync(self, paths: Sequence[Path]) -> list[PhotoRecord]:
+        records = self._catalog.sync([(path, *_stat(path)) for path in paths])
+        return [self._identified(record) for record in records]
+
+    def _identified(self, record: PhotoRecord) -> PhotoRecord:
+        if self._hash is None or not record.wants_hash or record.size <= 0:
+            return record
+        try:
+            return self._catalog.identify(record.id, self._hash(record.path))
+        except (OSError, UserError):
+            # Unreadable: the model's turn at it will say why, in better words.
+            return record
+
+
+def _stat(path: Path) -> tuple[int, int]:
+    """Size and mtime; -1 for what is not there, so that a file that comes back counts as changed."""
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return -1, -1
+    return stat.st_size, stat.st_mtime_ns
+
+
+def _state(record: PhotoRecord, answer: Answer | None) -> State:
+    if answer is not None and answer.confirmed:
+        return State.CONFIRMED
+    if record.error:
+        return State.SKIPPED
+    return State.PROPOSED if answer is not None and answer.proposal else State.NEW
+
+
+def _facts(photo: int, outcome: Outcome) -> PhotoFacts:
+    width, height = outcome.full_size or (None, None)
+    return PhotoFacts(photo, width, height, error=outcome.error)
+
+
+def _proposal(photo: int, verdict: Verdict) -> Proposal:
+    others = [*verdict.answers[1:3], None, None]
+    second, third = others[0], others[1]
+    return Proposal(
+        photo,
+        verdict.label,
+        verdict.probability,
+        verdict.margin,
+        verdict.decision,
+        second.label if second else "",
+        second.probability if second else None,
+        third.label if third else "",
+        third.probability if third else None,
+    )
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """How many photos have been hashed."""
+
+    done: int
+    total: int
+
+
+def remember_contents(
+    catalog: Catalog, ids: Sequence[int], content_hash: Callable[[Path], str], lot: int = 16
+) -> Iterator[Remembered]:
+    """Hash the photos that have no hash yet, so that they are recognised when they are moved: a job for idle times,
+    which may stop anywhere and start again. Photos that cannot be read are passed over."""
+    records = [record for record in catalog.photos(ids).values() if not record.sha256 and not record.error]
+    for start in range(0, len(records), lot):
+        facts = []
+        for record in records[start : start + lot]:
+            try:
+                facts.append(PhotoFacts(record.id, sha256=content_hash(record.path)))
+            except (OSError, UserError):
+                continue
+        catalog.put_facts(facts)
+        yield Remembered(min(start + lot, len(records)), len(records))

@@ -3,7 +3,9 @@
 import os
 import pickle
 import re
+import struct
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -24,6 +26,20 @@ DERIVED = re.compile(r"(^|\.)position_ids$|(^|\.)relative_position_index$")
 # A counter that normalisation layers keep for training and do not read in evaluation.
 COUNTER = re.compile(r"(^|\.)num_batches_tracked$")
 SHOWN = 6
+# What the readers of torch and of pickle raise on bytes that make no sense.
+_UNREADABLE = (
+    RuntimeError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    AssertionError,
+    ArithmeticError,
+    EOFError,
+    OSError,
+    MemoryError,
+    struct.error,
+)
 
 _UNSAFE_CURE = (
     "Prefer a file in the safetensors format. If you trust where this one comes from, convert it once in Python: "
@@ -79,7 +95,7 @@ def _kind(path: Path) -> str:
 def _damaged(path: Path, problem: Exception) -> CheckpointError:
     return CheckpointError(
         f"{path.name} is damaged or cut short",
-        str(problem).splitlines()[0][:300],
+        (str(problem).splitlines() or [type(problem).__name__])[0][:300],
         "Download or copy it again",
     )
 
@@ -114,7 +130,10 @@ def _check_archive(path: Path) -> None:
 
 def _load_torch(path: Path, *, mapped: bool) -> Any:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+        with warnings.catch_warnings():
+            # About the age of the file; what counts is whether it reads.
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except pickle.UnpicklingError as problem:
         text = str(problem)
         if "Unsupported" in text or "GLOBAL" in text or "weights_only" in text.lower():
@@ -124,16 +143,7 @@ def _load_torch(path: Path, *, mapped: bool) -> Any:
                 _UNSAFE_CURE.format(name=path.name),
             ) from problem
         raise _damaged(path, problem) from problem
-    except (
-        RuntimeError,
-        EOFError,
-        ValueError,
-        KeyError,
-        TypeError,
-        IndexError,
-        AttributeError,
-        OSError,
-    ) as problem:
+    except _UNREADABLE as problem:
         raise _damaged(path, problem) from problem
 
 

@@ -298,8 +298,9 @@ class TextTransformer(nn.Module):
 def _causal_mask(attention_mask: Tensor) -> Tensor:
     """(n, t) of 0/1 to (n, 1, t, t) of what may be seen; a token always sees itself, so no row of softmax is empty."""
     t = attention_mask.shape[1]
-    itself = torch.eye(t, dtype=torch.bool, device=attention_mask.device)
-    before = torch.ones(t, t, dtype=torch.bool, device=attention_mask.device).tril()
+    # Comparisons and not eye() or tril(): ONNX Runtime has neither of them for truth values.
+    at = torch.arange(t, device=attention_mask.device)
+    before, itself = at[:, None] >= at[None, :], at[:, None] == at[None, :]
     return ((before & attention_mask.bool()[:, None, :]) | itself)[:, None]
 
 

@@ -1,0 +1,149 @@
+"""The two things that run a network, torch and ONNX Runtime, behind one call over numpy arrays."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.errors import DeviceError, ModelError
+from models.families.base import Entry
+
+if TYPE_CHECKING:
+    from torch import nn
+
+EngineName = Literal["torch", "onnxruntime"]
+Precision = Literal["float32", "bfloat16", "float16"]
+Arrays = Mapping[str, NDArray[Any]]
+
+
+class Engine(Protocol):
+    """Runs one entry over a whole batch; raises whatever its library raises (see `is_out_of_memory`)."""
+
+    name: EngineName
+    entries: tuple[str, ...]
+
+    def run(self, entry: str, arrays: Arrays) -> NDArray[np.float32]:
+        """float32 output, first axis the batch."""
+
+    def forget(self) -> None:
+        """Gives cached device memory back, after a batch that did not fit."""
+
+
+def threads() -> int:
+    """How many processor cores this process may use, or what OMP_NUM_THREADS says."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    if wanted.isdecimal() and int(wanted) > 0:
+        return int(wanted)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an engine's error means that the batch did not fit; each library has words of its own for it."""
+    if isinstance(error, MemoryError):
+        return True
+    words = str(error).lower()
+    signs = ("out of memory", "can't allocate memory", "cannot allocate memory", "failed to allocate memory")
+    return any(sign in words for sign in (*signs, "cublas_status_alloc_failed", "bad_alloc"))
+
+
+class TorchEngine:
+    """A torch module on a device in a precision; ids and masks keep their own types."""
+
+    name: EngineName = "torch"
+
+    def __init__(
+        self, module: "nn.Module", entries: Mapping[str, Entry], device: str, precision: Precision
+    ) -> None:
+        import torch
+
+        self._torch = torch
+        self._device = torch.device(device)
+        self._dtype: torch.dtype = getattr(torch, precision)
+        self._entries = dict(entries)
+        self.entries = tuple(self._entries)
+        self.module = module.eval().requires_grad_(False).to(self._device, self._dtype)
+
+    def run(self, entry: str, arrays: Arrays) -> NDArray[np.float32]:
+        """float32 output of the module's method for this entry; trailing inputs may be left out."""
+        torch, described = self._torch, self._entries[entry]
+        with torch.inference_mode():
+            tensors = []
+            for name in described.inputs:
+                if name not in arrays:
+                    break
+                array = arrays[name]
+                # Read-only arrays (cached, memory-mapped) make torch warn that it could write into them.
+                tensor = torch.from_numpy(array if array.flags.writeable else array.copy())
+                dtype = self._dtype if tensor.is_floating_point() else None
+                tensors.append(tensor.to(self._device, dtype, non_blocking=True))
+            result = getattr(self.module, described.method)(*tensors)
+            out: NDArray[np.float32] = result.float().cpu().numpy()
+            return out
+
+    def forget(self) -> None:
+        """Frees the cached blocks of the graphics card."""
+        if self._device.type == "cuda":
+            self._torch.cuda.empty_cache()
+
+
+class OnnxEngine:
+    """Exported graphs in ONNX Runtime, one file for each entry; sessions are made when they are first needed."""
+
+    name: EngineName = "onnxruntime"
+
+    def __init__(self, graphs: Mapping[str, Path], device: str) -> None:
+        self._graphs = dict(graphs)
+        self.entries = tuple(self._graphs)
+        self._device = device
+        self._sessions: dict[str, Any] = {}
+
+    def run(self, entry: str, arrays: Arrays) -> NDArray[np.float32]:
+        """float32 output of this entry's graph."""
+        session = self._session(entry)
+        names = [i.name for i in session.get_inputs()]
+        missing = [name for name in names if name not in arrays]
+        if missing:
+            raise ModelError(f"The entry {entry!r} was called without {', '.join(missing)}")
+        (result,) = session.run(None, {name: np.ascontiguousarray(arrays[name]) for name in names})
+        out: NDArray[np.float32] = np.asarray(result, dtype=np.float32)
+        return out
+
+    def prepare(self) -> None:
+        """Makes every session now; DeviceError where the device turns out not to work."""
+        for entry in self.entries:
+            self._session(entry)
+
+    def forget(self) -> None:
+        """Ends the sessions, whose arenas keep the largest batch they ever saw."""
+        self._sessions.clear()
+
+    def _session(self, entry: str) -> Any:
+        if entry not in self._sessions:
+            self._sessions[entry] = make_session(self._graphs[entry], self._device)
+        return self._sessions[entry]
+
+
+def make_session(graph: Path, device: str) -> Any:
+    """An ONNX Runtime session on `device`; DeviceError where CUDA was wanted and its provider does not load."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads()
+    options.log_severity_level = 3
+    # Spinning threads would take the cores from the threads that decode the next photos.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    wanted = "CUDAExecutionProvider" if device.startswith("cuda") else "CPUExecutionProvider"
+    if wanted == "CUDAExecutionProvider" and hasattr(onnxruntime, "preload_dlls"):
+        onnxruntime.preload_dlls()  # torch's own CUDA libraries serve both
+    if wanted not in onnxruntime.get_available_providers():
+        raise DeviceError("ONNX Runtime cannot use the graphics card", "It was installed without CUDA")
+    providers = [wanted] if wanted == "CPUExecutionProvider" else [wanted, "CPUExecutionProvider"]
+    session = onnxruntime.InferenceSession(str(graph), options, providers=providers)
+    if session.get_providers()[0] != wanted:
+        raise DeviceError("ONNX Runtime cannot use the graphics card", "Its CUDA libraries did not load")
+    return session

@@ -1,0 +1,148 @@
+"""Writes a network's entries as ONNX graphs into the cache folder, each checked against torch before it is used."""
+
+import contextlib
+import logging
+import os
+import tempfile
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.engines import OnnxEngine, TorchEngine
+from models.errors import ModelError
+from models.families.base import Entry
+from models.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+OPSET = 17
+LEAST_COSINE = 0.9999  # of a graph's output to torch's, both in float32
+_log = logging.getLogger(__name__)
+
+
+def graph_path(cache: Path, spec: ModelSpec, entry: str) -> Path:
+    """Where the graph of this entry lies (or will lie); another version of the weights is another file."""
+    return cache / "onnx" / f"{spec.version}-{entry}-{OPSET}.onnx"
+
+
+def sample(spec: ModelSpec, entry: Entry, n: int, seed: int = 0) -> dict[str, NDArray[Any]]:
+    """Made-up inputs (n, ...) of an entry: soft colours for pixels, ids with an end mark, a mask that hides 3 in 4."""
+    random = np.random.default_rng(seed)
+    height, width = spec.preprocess.size
+    arrays: dict[str, NDArray[Any]] = {}
+    text = spec.config.get("text_config") or {}
+    for name in entry.inputs:
+        if name == "pixel_values":
+            arrays[name] = _soft_colours(random, n, height, width)
+        elif name == "input_ids":
+            vocabulary, length = (
+                int(text.get("vocab_size", 49408)),
+                min(12 + n, int(text.get("max_position_embeddings", 77))),
+            )
+            ids = random.integers(0, max(vocabulary - 2, 1), (n, length))
+            ids[:, -1] = min(int(text.get("eos_token_id", vocabulary - 1)), vocabulary - 1)
+            arrays[name] = ids.astype(np.int64)
+        elif name == "attention_mask":
+            arrays[name] = np.ones_like(arrays["input_ids"])
+        else:
+            raise ModelError(f"No sample can be made of the input {name!r}")
+    return arrays
+
+
+def _soft_colours(random: np.random.Generator, n: int, height: int, width: int) -> NDArray[np.float32]:
+    """Smooth random fields plus a little grain, about as bright and varied as normalised photos."""
+    fields = np.zeros((n, 3, height, width), dtype=np.float32)
+    for cells in (2, 7, 23):
+        coarse = random.normal(0, 0.7, (n, 3, cells, cells)).astype(np.float32)
+        rows, columns = np.arange(height) * cells // height, np.arange(width) * cells // width
+        fields += coarse[:, :, rows][:, :, :, columns]
+    return fields + random.normal(0, 0.1, fields.shape).astype(np.float32)
+
+
+def export(
+    spec: ModelSpec, module: "nn.Module", entries: Mapping[str, Entry], cache: Path
+) -> dict[str, Path]:
+    """{entry: graph} for every entry that can be exported; graphs that exist are kept. `module` is float32, CPU.
+
+    A graph whose output strays from torch's is thrown away and its entry left out, with a line in the log.
+    """
+    graphs: dict[str, Path] = {}
+    for name, entry in entries.items():
+        if not entry.exportable:
+            continue
+        path = graph_path(cache, spec, name)
+        if not path.is_file():
+            try:
+                _export_one(spec, module, name, entry, path)
+            except ModelError as error:
+                _log.info("%s", error)
+                continue
+        graphs[name] = path
+    return graphs
+
+
+def _export_one(spec: ModelSpec, module: "nn.Module", name: str, entry: Entry, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(suffix=".tmp", dir=path.parent)
+    os.close(handle)
+    try:
+        _write_graph(module, entry, sample(spec, entry, 2), Path(temporary))
+        torch_engine = TorchEngine(module, {name: entry}, "cpu", "float32")
+        graph = OnnxEngine({name: Path(temporary)}, "cpu")
+        for n in (1, 3):  # not the size it was traced with: a size frozen into the graph shows here
+            arrays = sample(spec, entry, n, seed=n)
+            if least_cosine(torch_engine.run(name, arrays), graph.run(name, arrays)) < LEAST_COSINE:
+                raise ModelError(f"The ONNX graph of {spec.id}/{name} differs from torch and is not used")
+        os.replace(temporary, path)
+    except ModelError:
+        raise
+    except Exception as error:
+        raise ModelError(f"{spec.id}/{name} cannot be exported to ONNX", str(error)) from error
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+
+
+def _write_graph(module: "nn.Module", entry: Entry, arrays: dict[str, NDArray[Any]], path: Path) -> None:
+    import torch
+
+    class Call(torch.nn.Module):
+        """The exporter traces `forward`, so the entry's method becomes one."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = module
+
+        def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+            out: torch.Tensor = getattr(self.inner, entry.method)(*inputs)
+            return out
+
+    axes = {name: {0: "n", 1: "t"} if name in entry.longest else {0: "n"} for name in entry.inputs}
+    with warnings.catch_warnings(), torch.inference_mode():
+        warnings.simplefilter("ignore")
+        # The tracing exporter needs the onnx package alone; the newer one would add onnxscript for nothing here.
+        torch.onnx.export(
+            Call().eval(),
+            tuple(torch.from_numpy(arrays[name]) for name in entry.inputs),
+            str(path),
+            input_names=list(entry.inputs),
+            output_names=["out"],
+            dynamic_axes={**axes, "out": {0: "n"}},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+
+
+def least_cosine(expected: NDArray[Any], actual: NDArray[Any]) -> float:
+    """The smallest cosine between rows of the same place, -1 where shapes differ or anything is not finite."""
+    if expected.shape != actual.shape or not np.isfinite(actual).all():
+        return -1.0
+    one = expected.reshape(len(expected), -1).astype(np.float64)
+    other = actual.reshape(len(actual), -1).astype(np.float64)
+    norms = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+    return float(np.min((one * other).sum(axis=1) / np.maximum(norms, 1e-30), initial=1.0))

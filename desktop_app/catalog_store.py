@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+from desktop_app.catalog_salvage import salvage
 from models.errors import UserError
 
 # Version n of the schema is reached by running the first n of these. One that was released never changes.
@@ -94,6 +95,15 @@ def in_words(error: sqlite3.Error, path: Path) -> CatalogError:
     return CatalogError("The catalogue failed", where)
 
 
+def _was_broken(trouble: str, aside: Path, saved: int) -> CatalogError:
+    return CatalogError(
+        "The catalogue was broken and a new one was begun",
+        trouble,
+        f"Confirmed labels brought over: {saved}. The old file was kept as “{aside.name}”; everything else is"
+        " computed again when it is needed",
+    )
+
+
 class Store:
     """One SQLite file in WAL mode: a connection a thread, one writer at a time, every write one transaction."""
 
@@ -105,8 +115,12 @@ class Store:
         self._table = threading.Lock()
         self._writing = threading.RLock()
         self._closed = False
-        with self._errors():
-            self._open()
+        try:
+            with self._errors():
+                self._open()
+        except BaseException:
+            self._let_go()
+            raise
 
     def connection(self) -> sqlite3.Connection:
         """This thread's own connection. Raises CatalogError after `close`."""
@@ -149,6 +163,9 @@ class Store:
             return
         with contextlib.suppress(sqlite3.Error, UserError), self.write() as connection:
             connection.execute("INSERT OR REPLACE INTO meta VALUES ('clean', '1')")
+        self._let_go()
+
+    def _let_go(self) -> None:
         self._closed = True
         with self._table:
             for connection in self._connections.values():
@@ -183,13 +200,15 @@ class Store:
         except OSError as error:
             raise CatalogError("The catalogue cannot be made", f"{error.strerror} ({self.path})") from error
         trouble = self._trouble()
-        if trouble:
-            self._set_aside(trouble)
+        aside = self._set_aside() if trouble else None
         connection = self.connection()
         connection.execute("PRAGMA journal_mode = WAL")
         self._migrate(connection)
         with self.write():
+            saved = salvage(aside, connection) if aside else 0
             connection.execute("INSERT OR REPLACE INTO meta VALUES ('clean', '0')")
+        if aside:
+            self.problems.append(_was_broken(trouble, aside, saved))
 
     def _trouble(self) -> str:
         """Why the file cannot be used, or "". Raises CatalogError for one of a newer version."""
@@ -224,20 +243,14 @@ class Store:
         row = connection.execute("SELECT value FROM meta WHERE key = 'clean'").fetchone()
         return row is None or row[0] != "1"
 
-    def _set_aside(self, trouble: str) -> None:
+    def _set_aside(self) -> Path:
         stamp = f"{datetime.now():%Y%m%d-%H%M%S-%f}"
         aside = self.path.with_name(f"{self.path.stem}.broken-{stamp}{self.path.suffix}")
         for end in ("", "-wal", "-shm"):
             source = Path(f"{self.path}{end}")
             if source.exists():
                 os.replace(source, f"{aside}{end}")
-        self.problems.append(
-            CatalogError(
-                "The catalogue was broken and a new one was begun",
-                trouble,
-                f"The old file was kept as “{aside.name}”; photos can be labelled again from the start.",
-            )
-        )
+        return aside
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
         version = connection.execute("PRAGMA user_version").fetchone()[0]

@@ -1,0 +1,696 @@
+"""The catalogue: what it knows, what it must never lose, and what it says when the disk or the file fails."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from desktop_app import catalog_store
+from desktop_app.catalog import Catalog, CatalogError, PhotoFacts, PhotoRecord, Proposal
+
+HASH_A, HASH_B = "a" * 64, "b" * 64
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "catalog.sqlite"
+
+
+@pytest.fixture
+def catalog(file: Path) -> Iterator[Catalog]:
+    catalog = Catalog(file, who="ann")
+    yield catalog
+    catalog.close()
+
+
+def add(catalog: Catalog, count: int, size: int = 100) -> list[int]:
+    records = catalog.sync([(f"/photos/{index:05}.jpg", size + index, 1) for index in range(count)])
+    return [record.id for record in records]
+
+
+def says(photo: int, label: str = "cat", probability: float = 0.9) -> Proposal:
+    return Proposal(photo, label, probability, 0.5, "label", "dog", 0.05, "car", 0.01)
+
+
+def sync_one(catalog: Catalog, path: str, size: int, mtime: int = 1) -> PhotoRecord:
+    return catalog.sync([(path, size, mtime)])[0]
+
+
+# Photos and their embeddings
+
+
+def test_a_photo_is_new_then_unchanged_then_changed(catalog: Catalog, tmp_path: Path) -> None:
+    path = tmp_path / "one.jpg"
+    path.write_bytes(b"first")
+    first = catalog.sync_photo(path, path.stat())
+    again = catalog.sync_photo(path, path.stat())
+    path.write_bytes(b"something longer")
+    changed = catalog.sync_photo(path, path.stat())
+    assert [first.state, again.state, changed.state] == ["new", "unchanged", "changed"]
+    assert first.id == again.id == changed.id
+    assert first.path == path
+
+
+def test_embeddings_come_back_in_the_order_asked_for_and_only_where_there_are_any(catalog: Catalog) -> None:
+    ids = add(catalog, 50)
+    rows = np.random.default_rng(0).standard_normal((50, 16)).astype(np.float16)
+    catalog.put_embeddings("clip", [(ids[i], rows[i]) for i in range(0, 50, 2)])
+    wanted = list(reversed(ids))
+    found, matrix = catalog.load_embeddings(wanted, "clip")
+    assert found == [photo for photo in wanted if ids.index(photo) % 2 == 0]
+    assert matrix.dtype == np.float16
+    np.testing.assert_array_equal(matrix, rows[[ids.index(photo) for photo in found]])
+    assert catalog.without_embedding(ids, "clip") == ids[1::2]
+    assert catalog.load_embeddings(ids, "another model")[0] == []
+    assert catalog.without_embedding(ids, "another model") == ids
+
+
+def test_a_vector_of_another_length_is_refused(catalog: Catalog) -> None:
+    ids = add(catalog, 2)
+    catalog.put_embeddings("clip", [(ids[0], np.zeros(8))])
+    with pytest.raises(ValueError, match="8"):
+        catalog.put_embeddings("clip", [(ids[1], np.zeros(4))])
+    with pytest.raises(ValueError, match="4"):
+        catalog.put_embeddings("other", [(ids[0], np.zeros(8)), (ids[1], np.zeros(4))])
+    assert catalog.without_embedding(ids, "other") == ids
+
+
+def test_a_changed_file_has_no_embedding_and_no_proposal_but_keeps_a_persons_word(catalog: Catalog) -> None:
+    first, second = add(catalog, 2)
+    catalog.put_embeddings("clip", [(first, np.ones(4)), (second, np.ones(4))])
+    run = catalog.start_run("auto_label")
+    catalog.propose(run, [says(first), says(second)])
+    catalog.confirm([second])
+    catalog.sync([("/photos/00000.jpg", 999, 2), ("/photos/00001.jpg", 998, 2)])
+    assert catalog.load_embeddings([first, second], "clip")[0] == []
+    assert first not in catalog.answers([first])
+    assert catalog.answers([second])[second].label == "cat"
+
+
+def test_a_touched_file_gets_its_embedding_back_by_its_hash(catalog: Catalog) -> None:
+    record = sync_one(catalog, "/photos/a.jpg", 10, mtime=1)
+    catalog.put_embeddings("clip", [(record.id, np.ones(4))])
+    catalog.propose(catalog.start_run("auto_label"), [says(record.id)])
+    catalog.put_facts([PhotoFacts(record.id, 640, 480, HASH_A)])
+    touched = sync_one(catalog, "/photos/a.jpg", 10, mtime=2)
+    assert (touched.state, touched.wants_hash) == ("changed", True)
+    assert catalog.load_embeddings([record.id], "clip")[0] == []
+    catalog.identify(record.id, HASH_A)
+    assert catalog.load_embeddings([record.id], "clip")[0] == [record.id]
+    assert catalog.answers([record.id])[record.id].label == "cat"
+
+
+def test_a_photo_of_a_size_never_seen_is_not_hashed(catalog: Catalog) -> None:
+    first = sync_one(catalog, "/photos/a.jpg", 10)
+    catalog.put_facts([PhotoFacts(first.id, sha256=HASH_A)])
+    assert not sync_one(catalog, "/photos/b.jpg", 11).wants_hash
+    assert sync_one(catalog, "/photos/c.jpg", 10).wants_hash
+
+
+def test_a_moved_photo_keeps_its_number_its_labels_and_its_embedding(catalog: Catalog) -> None:
+    old = sync_one(catalog, "/photos/a.jpg", 10)
+    catalog.put_facts([PhotoFacts(old.id, 640, 480, HASH_A)])
+    catalog.put_embeddings("clip", [(old.id, np.ones(4))])
+    catalog.confirm([old.id], "cat")
+    new = sync_one(catalog, "/elsewhere/b.jpg", 10, mtime=7)
+    moved = catalog.identify(new.id, HASH_A, exists=lambda path: False)
+    assert moved.id == old.id
+    assert moved.path == Path("/elsewhere/b.jpg")
+    assert (moved.width, moved.height, moved.sha256) == (640, 480, HASH_A)
+    assert catalog.photo("/photos/a.jpg") is None
+    assert catalog.answers([moved.id])[moved.id].label == "cat"
+    assert sync_one(catalog, "/elsewhere/b.jpg", 10, mtime=7).state == "unchanged"
+    assert catalog.load_embeddings([moved.id], "clip")[0] == [moved.id]
+
+
+def test_a_copy_is_a_photo_of_its_own_that_shares_the_embedding(catalog: Catalog) -> None:
+    old = sync_one(catalog, "/photos/a.jpg", 10)
+    catalog.put_facts([PhotoFacts(old.id, sha256=HASH_A)])
+    catalog.put_embeddings("clip", [(old.id, np.ones(4))])
+    catalog.confirm([old.id], "cat")
+    copy = sync_one(catalog, "/photos/b.jpg", 10)
+    same = catalog.identify(copy.id, HASH_A, exists=lambda path: True)
+    assert same.id == copy.id != old.id
+    assert catalog.load_embeddings([old.id, copy.id], "clip")[0] == [old.id, copy.id]
+    assert copy.id not in catalog.answers([copy.id])
+
+
+def test_two_photos_found_to_be_the_same_share_what_either_had(catalog: Catalog) -> None:
+    first, second = sync_one(catalog, "/photos/a.jpg", 10), sync_one(catalog, "/photos/b.jpg", 10)
+    catalog.put_embeddings("clip", [(second.id, np.full(4, 2.0))])
+    catalog.propose(catalog.start_run("auto_label"), [says(second.id)])
+    catalog.put_facts([PhotoFacts(first.id, sha256=HASH_A), PhotoFacts(second.id, sha256=HASH_A)])
+    assert catalog.load_embeddings([first.id, second.id], "clip")[0] == [first.id, second.id]
+    assert catalog.answers([second.id])[second.id].label == "cat"
+
+
+def test_another_content_under_the_same_size_and_time_does_not_inherit(catalog: Catalog) -> None:
+    record = sync_one(catalog, "/photos/a.jpg", 10)
+    catalog.put_facts([PhotoFacts(record.id, sha256=HASH_A)])
+    catalog.put_embeddings("clip", [(record.id, np.ones(4))])
+    catalog.propose(catalog.start_run("auto_label"), [says(record.id)])
+    catalog.put_facts([PhotoFacts(record.id, sha256=HASH_B)])
+    assert catalog.load_embeddings([record.id], "clip")[0] == []
+    assert record.id not in catalog.answers([record.id])
+
+
+def test_forgetting_photos_and_models_leaves_no_vectors_behind(catalog: Catalog, file: Path) -> None:
+    ids = add(catalog, 4)
+    for model in ("clip", "mae"):
+        catalog.put_embeddings(model, [(photo, np.ones(4)) for photo in ids])
+    catalog.put_embeddings("clip", [(photo, np.ones(9)) for photo in ids], layer="stage 3")
+    catalog.forget_embeddings("clip")
+    assert catalog.load_embeddings(ids, "clip")[0] == []
+    assert catalog.load_embeddings(ids, "mae")[0] == ids
+    catalog.forget_photos(ids[:3])
+    assert list(catalog.photos(ids)) == ids[3:]
+    with sqlite3.connect(file) as db:
+        assert db.execute("SELECT count(*) FROM vectors").fetchone() == (1,)
+    db.close()
+    assert add(catalog, 1)[0] not in ids
+
+
+def test_the_photos_that_fire_a_channel_most(catalog: Catalog) -> None:
+    ids = add(catalog, 5)
+    values = np.arange(10, dtype=np.float32).reshape(5, 2) * np.array([1, -1], np.float32)
+    catalog.put_embeddings("convnext", list(zip(ids, values, strict=True)), layer="stages.3")
+    assert catalog.top_photos(ids, "convnext", "stages.3", 0, 2) == [(ids[4], 8.0), (ids[3], 6.0)]
+    assert catalog.top_photos(ids[1:], "convnext", "stages.3", 1, 1) == [(ids[1], -3.0)]
+    assert catalog.top_photos(ids, "convnext", "stages.1", 0) == []
+
+
+def test_photos_under_a_folder_are_those_below_it_and_no_others(catalog: Catalog) -> None:
+    paths = ["/p/a/1.jpg", "/p/a/b/2.jpg", "/p/ab/3.jpg", "/p/a.jpg"]
+    catalog.sync([(path, 1, 1) for path in paths])
+    assert [str(record.path) for record in catalog.photos_under("/p/a")] == paths[:2]
+    assert len(catalog.photos_under("/")) == 4
+
+
+def test_errors_are_kept_and_cleared(catalog: Catalog) -> None:
+    (photo,) = add(catalog, 1)
+    catalog.propose(catalog.start_run("auto_label"), [says(photo)])
+    catalog.put_facts([PhotoFacts(photo, error="The photo is torn off.")])
+    assert catalog.photos([photo])[photo].error == "The photo is torn off."
+    assert photo not in catalog.answers([photo])
+    catalog.put_facts([PhotoFacts(photo, 3, 4)])
+    record = catalog.photos([photo])[photo]
+    assert (record.error, record.width, record.height) == ("", 3, 4)
+
+
+STRANGE = [
+    b"caf\xe9.jpg",
+    b"\xff\xfe",
+    b"new\nline.jpg",
+    b"tab\t'\".jpg",
+    "猫 😀.jpg".encode(),
+    b"-rf",
+    b"%s",
+]
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_any_posix_name_comes_back(catalog: Catalog, tmp_path: Path, name: bytes) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
+    path.write_bytes(b"x")
+    catalog.sync_photo(path, path.stat())
+    found = catalog.photos_under(tmp_path)[0].path
+    assert os.fsencode(found) == os.fsencode(path)
+    assert found.read_bytes() == b"x"
+
+
+@settings(max_examples=40)
+@given(
+    st.binary(min_size=1, max_size=40).filter(
+        lambda name: not set(name) & set(b"/\0") and name not in (b".", b"..")
+    )
+)
+def test_any_bytes_are_a_name(tmp_path_factory: pytest.TempPathFactory, name: bytes) -> None:
+    catalog = Catalog(tmp_path_factory.getbasetemp() / "names.sqlite")
+    path = os.fsdecode(b"/photos/" + name)
+    record = catalog.sync([(path, 1, 1)])[0]
+    assert os.fsencode(record.path) == b"/photos/" + name
+    assert catalog.photo(path) is not None
+    catalog.close()
+
+
+# Machines and persons
+
+
+def test_a_run_never_overwrites_what_a_person_confirmed(catalog: Catalog) -> None:
+    ids = add(catalog, 3)
+    first = catalog.start_run("auto_label", model="clip-1", prompt_set="photo")
+    assert catalog.propose(first, [says(photo) for photo in ids]) == 3
+    catalog.confirm(ids[:1])
+    catalog.change(ids[1:2], "horse")
+    second = catalog.start_run("auto_label", model="clip-2")
+    assert catalog.propose(second, [says(photo, "dog") for photo in ids]) == 1
+    answers = catalog.answers(ids)
+    assert [answers[photo].label for photo in ids] == ["cat", "horse", "dog"]
+    assert [answers[photo].confirmed for photo in ids] == [True, True, False]
+    assert answers[ids[1]].proposal == says(ids[1])
+    assert (answers[ids[0]].model, answers[ids[2]].model) == ("clip-1", "clip-2")
+    assert answers[ids[0]].who == "ann"
+
+
+def test_rolling_a_run_back_leaves_confirmed_and_other_runs(catalog: Catalog) -> None:
+    ids = add(catalog, 4)
+    first, second = catalog.start_run("auto_label"), catalog.start_run("auto_label")
+    catalog.propose(first, [says(photo) for photo in ids[:3]])
+    catalog.propose(second, [says(ids[3], "dog")])
+    catalog.confirm(ids[:1])
+    assert catalog.rollback_run(first) == 2
+    answers = catalog.answers(ids)
+    assert {photo: answer.label for photo, answer in answers.items()} == {ids[0]: "cat", ids[3]: "dog"}
+    assert catalog.unanswered(ids) == ids[1:3]
+    assert {run.id: run.state for run in catalog.runs()} == {first: "rolled back", second: "running"}
+
+
+def test_a_rejected_label_does_not_hold_and_does_not_come_back(catalog: Catalog) -> None:
+    (photo,) = add(catalog, 1)
+    catalog.propose(catalog.start_run("auto_label"), [says(photo)])
+    catalog.reject([photo])
+    answer = catalog.answers([photo])[photo]
+    assert (answer.label, answer.decision, answer.rejected) == ("", "unsure", ("cat",))
+    catalog.propose(catalog.start_run("auto_label"), [says(photo)])
+    assert catalog.answers([photo])[photo].label == ""
+    catalog.propose(catalog.start_run("auto_label"), [says(photo, "dog")])
+    assert catalog.answers([photo])[photo].label == "dog"
+    catalog.confirm([photo], "cat")
+    assert catalog.answers([photo])[photo].rejected == ()
+    catalog.reject([photo], "cat")
+    assert catalog.answers([photo])[photo].confirmed is False
+
+
+def test_counts_by_label_and_decision(catalog: Catalog) -> None:
+    ids = add(catalog, 5)
+    unsure = Proposal(ids[2], "cat", 0.3, 0.01, "unsure")
+    unknown = Proposal(ids[3], "cat", 0.1, 0.01, "unknown")
+    catalog.propose(catalog.start_run("auto_label"), [says(ids[0]), says(ids[1]), unsure, unknown])
+    catalog.confirm(ids[:1])
+    assert catalog.counts(ids) == {
+        ("cat", "confirmed"): 1,
+        ("cat", "label"): 1,
+        ("", "unsure"): 1,
+        ("", "unknown"): 1,
+    }
+
+
+def test_runs_remember_what_they_were_asked(catalog: Catalog) -> None:
+    run = catalog.start_run("auto_label", model="m", prompt_set="p", config={"labels": ["cat"]})
+    catalog.end_run(run, "cancelled", {"labelled": 3})
+    assert catalog.start_run("auto_label", id=run) == run
+    assert catalog.runs()[0].state == "running"
+    catalog.end_run(run, "done", {"labelled": 9})
+    (kept,) = catalog.runs()
+    assert (kept.config, kept.counts, kept.state, kept.model) == (
+        {"labels": ["cat"]},
+        {"labelled": 9},
+        "done",
+        "m",
+    )
+    assert kept.ended is not None
+
+
+# Undo and redo
+
+
+def test_undo_and_redo_are_named_and_exact(catalog: Catalog) -> None:
+    ids = add(catalog, 3)
+    catalog.propose(catalog.start_run("auto_label"), [says(photo) for photo in ids])
+    assert catalog.undo() is None
+    states = [catalog.answers(ids)]
+    for act in (
+        lambda: catalog.confirm(ids),
+        lambda: catalog.change(ids[:2], "dog"),
+        lambda: catalog.reject(ids[1:]),
+        lambda: catalog.clear(ids[:1]),
+    ):
+        assert act() is not None
+        states.append(catalog.answers(ids))
+    undone = [catalog.undo() for _ in range(4)]
+    assert [change.verb for change in undone if change] == ["clear", "reject", "change", "confirm"]
+    assert catalog.answers(ids) == states[0]
+    assert catalog.undo() is None
+    for state in states[1:]:
+        named = catalog.redoable()
+        assert catalog.redo() == named
+        assert catalog.answers(ids) == state
+    assert catalog.redo() is None
+
+
+def test_a_new_change_ends_what_could_be_redone(catalog: Catalog) -> None:
+    ids = add(catalog, 2)
+    catalog.confirm(ids, "cat")
+    catalog.undo()
+    catalog.confirm(ids[:1], "dog")
+    assert catalog.redo() is None
+    assert catalog.undoable() == catalog.undo()
+    assert catalog.confirmed() == {}
+
+
+def test_what_changes_nothing_is_no_change(catalog: Catalog) -> None:
+    ids = add(catalog, 2)
+    assert catalog.confirm(ids) is None
+    assert catalog.clear(ids) is None
+    assert catalog.confirm([987654], "cat") is None
+    assert catalog.confirm(ids, "cat") is not None
+    assert catalog.confirm(ids, "cat") is None
+    assert catalog.undo() is not None
+    assert catalog.undo() is None
+
+
+VERBS = st.one_of(
+    st.tuples(
+        st.sampled_from(["confirm", "change", "reject"]), st.sets(st.integers(0, 4)), st.sampled_from("xyz")
+    ),
+    st.tuples(
+        st.sampled_from(["confirm own", "clear", "undo", "redo"]), st.sets(st.integers(0, 4)), st.none()
+    ),
+    st.tuples(st.just("propose"), st.sets(st.integers(0, 4)), st.sampled_from("xyz")),
+    st.tuples(st.just("rollback"), st.just(set()), st.none()),
+)
+
+
+def _act(catalog: Catalog, verb: str, photos: list[int], label: str | None, runs: list[str]) -> None:
+    match verb:
+        case "confirm" | "change" | "reject":
+            getattr(catalog, verb)(photos, label)
+        case "confirm own":
+            catalog.confirm(photos)
+        case "clear":
+            catalog.clear(photos)
+        case "propose":
+            runs.append(catalog.start_run("auto_label"))
+            catalog.propose(runs[-1], [says(photo, label or "") for photo in photos])
+        case "rollback" if runs:
+            catalog.rollback_run(runs.pop())
+        case "undo" | "redo":
+            getattr(catalog, verb)()
+
+
+@settings(max_examples=40)
+@given(st.lists(VERBS, max_size=14))
+def test_machines_never_move_a_persons_word_and_undo_walks_all_the_way_back(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, set[int], str | None]]
+) -> None:
+    catalog = Catalog(tmp_path_factory.mktemp("verbs") / "c.sqlite")
+    ids = add(catalog, 5)
+    runs: list[str] = []
+    for verb, chosen, label in steps:
+        before = catalog.confirmed()
+        _act(catalog, verb, [ids[index] for index in sorted(chosen)], label, runs)
+        after = catalog.confirmed()
+        if verb in ("propose", "rollback"):
+            assert after == before
+        if verb in ("confirm", "change"):
+            assert all(after[ids[index]] == label for index in chosen)
+        for photo, answer in catalog.answers(ids).items():
+            assert answer.confirmed == (photo in after)
+            assert answer.label not in answer.rejected or not answer.label
+    final = catalog.confirmed()
+    while catalog.undo():
+        pass
+    assert catalog.confirmed() == {}
+    assert all(not answer.rejected for answer in catalog.answers(ids).values())
+    while catalog.redo():
+        pass
+    if not any(verb in ("undo", "redo") for verb, _, _ in steps):
+        assert catalog.confirmed() == final
+    catalog.close()
+
+
+# Threads, processes, kills
+
+
+def test_two_threads_write_at_the_same_time_and_nothing_is_lost(catalog: Catalog) -> None:
+    start = threading.Barrier(2)
+    failures: list[BaseException] = []
+
+    def write(name: str) -> None:
+        try:
+            start.wait(10)
+            for index in range(60):
+                record = sync_one(catalog, f"/{name}/{index}.jpg", index)
+                catalog.put_embeddings("clip", [(record.id, np.full(8, index))])
+                catalog.confirm([record.id], name)
+        except BaseException as error:  # noqa: BLE001 - told to the test below
+            failures.append(error)
+
+    threads = [threading.Thread(target=write, args=(name,)) for name in ("one", "two")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert failures == []
+    assert sorted(catalog.confirmed().values()) == ["one"] * 60 + ["two"] * 60
+    ids = [record.id for record in catalog.photos_under("/")]
+    assert len(catalog.load_embeddings(ids, "clip")[0]) == 120
+
+
+_WRITER = """
+import sys, numpy as np
+from pathlib import Path
+from desktop_app.catalog import Catalog, Proposal, PhotoFacts
+catalog = Catalog(Path(sys.argv[1]))
+run = catalog.start_run("auto_label")
+for index in range(1_000_000):
+    ids = [r.id for r in catalog.sync([(f"/photos/{index}-{k}.jpg", k, 1) for k in range(8)])]
+    catalog.put_results(run, "clip", [PhotoFacts(i, 4, 3) for i in ids], [(i, np.full(64, index)) for i in ids],
+                        [Proposal(i, "cat", .5, .1, "label") for i in ids])
+    catalog.confirm(ids[:2], f"label {index}")
+    print(index, flush=True)
+"""
+
+
+def _spawn(code: str, *args: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, args)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)},
+    )
+
+
+@pytest.mark.parametrize("last", [0, 7, 31])
+def test_kill_9_while_writing_loses_nothing_that_was_said_to_be_written(file: Path, last: int) -> None:
+    with _spawn(_WRITER, file) as writer:
+        assert writer.stdout
+        for line in writer.stdout:
+            if int(line) >= last:
+                break
+        # A moment that no line marks: somewhere in the next transactions.
+        writer.send_signal(signal.SIGKILL)
+        done = [int(line) for line in writer.stdout.read().split("\n") if line]
+    last = max([last, *done])
+    catalog = Catalog(file)
+    assert catalog.problems == []
+    confirmed = catalog.confirmed()
+    records = {record.path.name: record for record in catalog.photos_under("/photos")}
+    for index in range(last + 1):
+        ids = [records[f"{index}-{k}.jpg"].id for k in range(8)]
+        assert [confirmed.get(photo) for photo in ids[:2]] == [f"label {index}"] * 2
+        _, matrix = catalog.load_embeddings(ids, "clip")
+        np.testing.assert_array_equal(matrix, np.full((8, 64), index, np.float16))
+    # A batch is there whole or not at all.
+    with sqlite3.connect(file) as db:
+        sizes = [
+            row[0]
+            for row in db.execute("SELECT (SELECT count(*) FROM vectors) - (SELECT count(*) FROM proposals)")
+        ]
+    db.close()
+    assert sizes == [0]
+    catalog.close()
+
+
+_OPENER = """
+import sys
+from pathlib import Path
+from desktop_app.catalog import Catalog
+catalog = Catalog(Path(sys.argv[1]))
+catalog.sync([(f"/photos/{sys.argv[2]}-{k}.jpg", k, 1) for k in range(50)])
+assert not catalog.problems
+catalog.close()
+"""
+
+
+def test_several_processes_make_and_use_one_catalogue(file: Path) -> None:
+    processes = [_spawn(_OPENER, file, name) for name in range(3)]
+    assert [process.wait(60) for process in processes] == [0, 0, 0]
+    for process in processes:
+        assert process.stdout
+        process.stdout.close()
+    catalog = Catalog(file)
+    assert len(catalog.photos_under("/photos")) == 150
+    catalog.close()
+
+
+# Files that fail
+
+
+def test_what_persons_confirmed_is_brought_out_of_a_broken_file(file: Path) -> None:
+    catalog = Catalog(file)
+    ids = add(catalog, 20)
+    catalog.put_embeddings("clip", [(photo, np.ones(3000)) for photo in ids])
+    catalog.confirm(ids[:7], "cat")
+    catalog._store.connection().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    rows = catalog._store.connection().execute("SELECT rootpage FROM sqlite_master WHERE name = 'vectors'")
+    page = rows.fetchone()[0]
+    catalog.close()
+    data = bytearray(file.read_bytes())
+    data[(page - 1) * 4096 : page * 4096] = b"\xff" * 4096
+    file.write_bytes(data)
+    again = Catalog(file, who="ann")
+    assert "brought over: 7" in str(again.problems[0])
+    kept = again.confirmed()
+    records = again.photos(list(kept))
+    assert {record.path.name for record in records.values()} == {f"{index:05}.jpg" for index in range(7)}
+    assert set(kept.values()) == {"cat"}
+    assert again.sync([("/photos/00003.jpg", 103, 1)])[0].state == "unchanged"
+    again.close()
+
+
+@pytest.mark.parametrize("damage", ["garbage", "header", "middle", "zeros"])
+def test_a_broken_file_is_set_aside_and_reported(file: Path, damage: str) -> None:
+    catalog = Catalog(file)
+    ids = add(catalog, 300)
+    catalog.confirm(ids, "cat")
+    catalog.close()
+    data = bytearray(file.read_bytes())
+    match damage:
+        case "garbage":
+            data = bytearray(os.urandom(5000))
+        case "header":
+            data[:16] = b"not a database!!"
+        case "middle":
+            data[4096 : len(data) // 2] = b"\xff" * (len(data) // 2 - 4096)
+        case "zeros":
+            data[8192:] = bytes(len(data) - 8192)
+    file.write_bytes(data)
+    again = Catalog(file)
+    (problem,) = again.problems
+    assert "broken" in str(problem)
+    (aside,) = file.parent.glob("catalog.broken-*.sqlite")
+    assert aside.read_bytes() == bytes(data)
+    assert aside.name in str(problem)
+    assert add(again, 1)
+    again.close()
+
+
+def test_a_file_of_a_newer_version_is_refused_and_left_alone(file: Path) -> None:
+    Catalog(file).close()
+    with sqlite3.connect(file) as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    before = file.read_bytes()
+    with pytest.raises(CatalogError, match="newer version"):
+        Catalog(file)
+    assert file.read_bytes() == before
+
+
+def test_an_older_file_is_migrated_and_a_copy_kept(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = Catalog(file)
+    (photo,) = add(old, 1)
+    old.confirm([photo], "cat")
+    old.close()
+    step = "ALTER TABLE photos ADD COLUMN stars INTEGER NOT NULL DEFAULT 3;"
+    monkeypatch.setattr(catalog_store, "MIGRATIONS", (*catalog_store.MIGRATIONS, step))
+    new = Catalog(file)
+    assert new.confirmed() == {photo: "cat"}
+    new.close()
+    with sqlite3.connect(file) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (len(catalog_store.MIGRATIONS),)
+        assert db.execute("SELECT stars FROM photos").fetchone() == (3,)
+    db.close()
+    (copy,) = file.parent.glob("catalog.backup-v*.sqlite")
+    monkeypatch.undo()
+    kept = Catalog(copy)
+    assert kept.confirmed() == {photo: "cat"}
+    kept.close()
+
+
+def test_a_migration_that_fails_leaves_the_old_file_as_it_was(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Catalog(file).close()
+    steps = "ALTER TABLE photos ADD COLUMN stars INTEGER; ALTER TABLE nowhere ADD COLUMN stars INTEGER;"
+    with monkeypatch.context() as patch:
+        patch.setattr(catalog_store, "MIGRATIONS", (*catalog_store.MIGRATIONS, steps))
+        with pytest.raises(CatalogError):
+            Catalog(file)
+    again = Catalog(file)
+    assert add(again, 1)
+    with sqlite3.connect(file) as db:
+        assert "stars" not in [row[1] for row in db.execute("PRAGMA table_info(photos)")]
+    db.close()
+    again.close()
+
+
+def test_a_full_disk_is_told_in_words_and_what_was_there_stays(catalog: Catalog) -> None:
+    ids = add(catalog, 10)
+    catalog.confirm(ids, "cat")
+    connection = catalog._store.connection()
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count = {pages + 4}")
+    with pytest.raises(CatalogError, match="disk is full"):
+        catalog.sync([(f"/photos/more/{index}.jpg", index, 1) for index in range(5000)])
+    assert catalog.photos_under("/photos/more") == []
+    assert len(catalog.confirmed()) == 10
+    connection.execute("PRAGMA max_page_count = 100000")
+    assert len(catalog.sync([(f"/photos/more/{index}.jpg", index, 1) for index in range(5000)])) == 5000
+
+
+def test_a_folder_that_cannot_be_made_is_told_in_words(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(CatalogError, match="cannot be made"):
+        Catalog(tmp_path / "file" / "catalog.sqlite")
+
+
+def test_a_closed_catalogue_says_so(file: Path) -> None:
+    catalog = Catalog(file)
+    catalog.close()
+    catalog.close()
+    with pytest.raises(CatalogError, match="closed"):
+        catalog.runs()
+
+
+def test_a_large_file_is_checked_only_after_a_run_that_did_not_end(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog_store, "_ALWAYS_CHECK_BELOW", 0)
+    Catalog(file).close()
+    checked = Catalog(file)
+    store = checked._store
+    probe = sqlite3.connect(file)
+    assert store._worth_checking(probe, 1)
+    checked.close()
+    assert not store._worth_checking(probe, 1)
+    probe.close()
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (sqlite3.SQLITE_BUSY, "busy"),
+        (sqlite3.SQLITE_IOERR | 0x100, "disk failed"),
+        (sqlite3.SQLITE_READONLY, "cannot be written"),
+        (sqlite3.SQLITE_CORRUPT, "broken"),
+        (sqlite3.SQLITE_ERROR, "failed"),
+    ],
+)
+def test_every_error_of_the_file_has_words(file: Path, code: int, words: str) -> None:
+    error = sqlite3.OperationalError("what SQLite says")
+    error.sqlite_errorcode = code
+    sentence = str(catalog_store.in_words(error, file))
+    assert words in sentence
+    assert "what SQLite says" in sentence

@@ -391,6 +391,7 @@ class Settings(Store):
     current_model = Setting("text", "", shown=False)
     masking_model = Setting("text", "", shown=False)
     features_model = Setting("text", "", shown=False)
+    welcomed = Setting("bool", False, shown=False)
     panel = Setting("text", "", shown=False)
     window_geometry = Setting("text", "", shown=False)
     window_state = Setting("text", "", shown=False)

@@ -84,6 +84,7 @@ class Job:
         self.error: BaseException | None = None
         self.details = ""
         self.last: Any = None
+        self.progress: Any = None  # the newest event that says `done` and `total`
         self._make = make
         self._mailbox = mailbox
         self._say = say
@@ -168,6 +169,8 @@ class Job:
             event = next(events, _END)
         if event is not _END:
             self.last = event
+            if hasattr(event, "done") and hasattr(event, "total"):
+                self.progress = event
             if self._journal:
                 self._journal.append(event)
             self._mailbox.put(event)

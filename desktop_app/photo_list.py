@@ -1,0 +1,131 @@
+"""The open photos as plain values: paths, what was answered about each, and which of them are shown in what order."""
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+
+Indices = npt.NDArray[np.int32]
+
+
+class Mark(IntEnum):
+    """What is known about a photo's label; drawn as a shape on its tile, never as a colour alone."""
+
+    NONE = 0
+    LABEL = 1
+    UNSURE = 2
+    UNKNOWN = 3
+    CONFIRMED = 4
+    REJECTED = 5
+    FAILED = 6
+
+
+@dataclass(frozen=True)
+class Answers:
+    """One answer a photo, row i for photo i; photos beyond the last row have none yet.
+
+    names: the label names. best (n,) int32 into names, -1 for none. probability (n,) float32. mark (n,) uint8 of Mark.
+    """
+
+    names: tuple[str, ...] = ()
+    best: Indices = field(default_factory=lambda: np.zeros(0, np.int32))
+    probability: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    mark: npt.NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
+
+    def of(self, index: int) -> tuple[str, float, Mark]:
+        """Label ("" for none), probability and mark of photo `index`."""
+        if not 0 <= index < len(self.mark):
+            return "", 0.0, Mark.NONE
+        best = int(self.best[index])
+        name = self.names[best] if 0 <= best < len(self.names) else ""
+        return name, float(self.probability[index]), Mark(int(self.mark[index]))
+
+
+class PhotoList:
+    """Paths in the order in which they were read; 100,000 of them are some twenty megabytes."""
+
+    def __init__(self) -> None:
+        self._paths: list[str] = []
+        self._index: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getitem__(self, index: int) -> str:
+        return self._paths[index]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths)
+
+    def index(self, path: str) -> int:
+        """The place of `path`, or -1."""
+        return self._index.get(path, -1)
+
+    def extend(self, paths: Iterable[str]) -> int:
+        """Append what is not in the list yet; returns how many were new."""
+        before = len(self._paths)
+        for path in paths:
+            if path not in self._index:
+                self._index[path] = len(self._paths)
+                self._paths.append(path)
+        return len(self._paths) - before
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._paths = []
+        self._index = {}
+
+    def root(self) -> str:
+        """The folder that holds all photos, "" where there is none in common (or no photo)."""
+        if not self._paths:
+            return ""
+        # Sorted neighbours do not matter here: the common path of the extremes is that of all.
+        try:
+            return os.path.commonpath([os.path.dirname(min(self._paths)), os.path.dirname(max(self._paths))])
+        except ValueError:  # photos on two drives
+            return ""
+
+
+@dataclass
+class View:
+    """Which photos are shown, in what order: a search text, a panel's filter and a panel's order."""
+
+    text: str = ""
+    keep: npt.NDArray[np.bool_] | None = None  # (n,) aligned with the photos; those beyond its end are kept
+    keep_words: str = ""  # what the filter shows, in words for the top bar
+    order: Indices | None = None
+
+    @property
+    def narrowed(self) -> bool:
+        """True where not every photo is shown."""
+        return bool(self.text) or self.keep is not None
+
+    def indices(self, photos: PhotoList) -> Indices:
+        """The shown photos as indices into the list."""
+        count = len(photos)
+        order = self._full_order(count)
+        if not self.narrowed:
+            return order
+        shown = np.ones(count, bool)
+        if self.keep is not None:
+            used = min(count, len(self.keep))
+            shown[:used] = self.keep[:used]
+        if self.text:
+            start = len(photos.root())
+            wanted = self.text.casefold()
+            shown &= np.fromiter((wanted in path[start:].casefold() for path in photos), bool, count)
+        return order[shown[order]]
+
+    def _full_order(self, count: int) -> Indices:
+        if self.order is None:
+            return np.arange(count, dtype=np.int32)
+        order = self.order[self.order < count].astype(np.int32, copy=False)
+        if len(order) == count:
+            return order
+        # Photos that came after the order was made follow at the end.
+        missing = np.ones(count, bool)
+        missing[order] = False
+        return np.concatenate([order, np.flatnonzero(missing).astype(np.int32)])

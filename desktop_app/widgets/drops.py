@@ -1,0 +1,66 @@
+"""What a drop or the clipboard carries: files, a picture without a file, a web address, or nothing for us."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from PySide6.QtCore import QMimeData
+from PySide6.QtGui import QImage
+
+
+@dataclass(frozen=True)
+class Carried:
+    """Files and folders; else a picture; else the address of something that lies elsewhere."""
+
+    files: tuple[str, ...] = ()
+    image: QImage | None = None
+    address: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.files or self.image or self.address)
+
+
+def carries_something(data: QMimeData) -> bool:
+    """Whether a drag should be accepted; looks at the kinds only, not at the data."""
+    return data.hasUrls() or data.hasImage()
+
+
+def read(data: QMimeData) -> Carried:
+    """Files win over a picture (browsers send both for a photo that lies on the disk)."""
+    files = tuple(url.toLocalFile() for url in data.urls() if url.isLocalFile())
+    if files:
+        return Carried(files=files)
+    if data.hasImage():
+        image = QImage(data.imageData())
+        if not image.isNull():
+            return Carried(image=image)
+    addresses = [url.toString() for url in data.urls()]
+    text = data.text().strip()
+    if not addresses and text:
+        return _from_text(text)
+    return Carried(address=addresses[0]) if addresses else Carried()
+
+
+def _from_text(text: str) -> Carried:
+    """A path or an address that was copied as text."""
+    if text.startswith(("http://", "https://")):
+        return Carried(address=text)
+    try:
+        files = tuple(
+            line for line in text.splitlines() if line and Path(line).is_absolute() and Path(line).exists()
+        )
+    except (OSError, ValueError):
+        return Carried()
+    return Carried(files=files)
+
+
+def save_picture(image: QImage, folder: Path) -> Path:
+    """Write a pasted picture as PNG under a name of its own. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = f"{datetime.now():%Y-%m-%d %H.%M.%S}"
+    place, number = folder / f"{stem}.png", 2
+    while place.exists():
+        place, number = folder / f"{stem} {number}.png", number + 1
+    if not image.save(str(place)):
+        raise OSError(f"{place} could not be written")
+    return place

@@ -1,0 +1,103 @@
+"""The grid and the strip of the open photos, both bound to the session: focus follows both ways."""
+
+from PySide6.QtCore import QItemSelectionModel, QModelIndex, QSize, Qt, Signal
+from PySide6.QtWidgets import QAbstractItemView, QWidget
+
+from desktop_app.session import Session
+from desktop_app.widgets.photo_model import AnyIndex, PhotoModel
+from desktop_app.widgets.photo_tiles import CAPTION, PhotoDelegate
+from desktop_app.widgets.thumbnails import Thumbnails
+from desktop_app.widgets.tile_view import TileView
+
+SIZES = (96, 128, 160, 208, 256, 320)
+STRIP_HEIGHT = 92
+
+
+class _PhotoTiles(TileView):
+    """What grid and strip have in common."""
+
+    opened = Signal(int)  # photo: double click
+
+    def __init__(self, session: Session, parent: QWidget | None, flow: str, captions: bool) -> None:
+        super().__init__(parent, flow="strip" if flow == "strip" else "grid")
+        self._session = session
+        thumbnails = Thumbnails.of(session)
+        self.setModel(PhotoModel(session, self))
+        self.setItemDelegate(PhotoDelegate(thumbnails, captions=captions, parent=self))
+        self.setDragEnabled(True)
+        self.setDragDropMode(QAbstractItemView.DragDropMode.DragOnly)
+        self.setMouseTracking(True)
+        thumbnails.ready.connect(self._repaint)
+        session.current_changed.connect(self._follow)
+        self.model().modelReset.connect(self._follow)
+        self.model().rowsInserted.connect(self._follow)
+        self.doubleClicked.connect(lambda index: self.opened.emit(self.photos.photo_at(index.row())))
+        self._follow()
+
+    @property
+    def photos(self) -> PhotoModel:
+        """The model."""
+        model = self.model()
+        assert isinstance(model, PhotoModel)
+        return model
+
+    def selected_photos(self) -> list[int]:
+        """Indices into session.photos of every selected tile, in the order shown."""
+        rows = sorted(index.row() for index in self.selectionModel().selectedIndexes())
+        return [self.photos.photo_at(row) for row in rows]
+
+    def _repaint(self) -> None:
+        self.viewport().update()
+
+    def _follow(self, *_: object) -> None:
+        """The session's focus moved (or the rows did): show it here."""
+        row = self.photos.row_of(self._session.current)
+        if row == self.currentIndex().row():
+            return
+        index = self.photos.index(row) if row >= 0 else QModelIndex()
+        flag = QItemSelectionModel.SelectionFlag
+        self.selectionModel().setCurrentIndex(index, flag.ClearAndSelect if row >= 0 else flag.Clear)
+        self.scrollTo(index)
+
+    def currentChanged(self, current: AnyIndex, previous: AnyIndex) -> None:
+        super().currentChanged(current, previous)
+        self.viewport().update()
+        photo = self.photos.photo_at(current.row())
+        if photo >= 0:
+            self._session.select(photo)
+
+
+class PhotoGrid(_PhotoTiles):
+    """The folder as a grid, the centre of the labelling panel."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(session, parent, "grid", captions=True)
+        self.setObjectName("photoGrid")
+        self.setAccessibleName(self.tr("Photos"))
+        self.zoom_asked.connect(self.zoom)
+        self._apply_size()
+        forget = session.settings.watch("thumbnail_size", lambda *_: self._apply_size())
+        self.destroyed.connect(lambda: forget())
+
+    def zoom(self, by: int) -> None:
+        """Tiles one size larger or smaller; remembered."""
+        size = int(self._session.settings.thumbnail_size)
+        nearest = min(range(len(SIZES)), key=lambda i: abs(SIZES[i] - size))
+        self._session.settings.thumbnail_size = SIZES[min(max(nearest + by, 0), len(SIZES) - 1)]
+
+    def _apply_size(self) -> None:
+        size = int(self._session.settings.thumbnail_size)
+        self.set_tile(QSize(size + 12, size * 3 // 4 + 12 + CAPTION), gap=6)
+
+
+class PhotoStrip(_PhotoTiles):
+    """The folder as one line under the panels that look at one photo."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(session, parent, "strip", captions=False)
+        self.setObjectName("photoStrip")
+        self.setAccessibleName(self.tr("Photos"))
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setFixedHeight(STRIP_HEIGHT)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.set_tile(QSize(92, STRIP_HEIGHT - 20), gap=3)

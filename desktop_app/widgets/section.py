@@ -1,0 +1,118 @@
+"""A titled part of an inspector that can be folded, and small labels that know their role."""
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QScrollArea,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from desktop_app import theme
+
+
+class Section(QWidget):
+    """A heading over `body` (a column); a click on the heading folds it."""
+
+    folded = Signal(bool)
+
+    def __init__(self, title: str, parent: QWidget | None = None, *, open_: bool = True) -> None:
+        super().__init__(parent)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.setSpacing(4)
+        row = QHBoxLayout()
+        row.setSpacing(4)
+        self._button = QToolButton()
+        self._button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self._button.setText(title)
+        self._button.setCheckable(True)
+        self._button.setChecked(open_)
+        self._button.setObjectName("sectionTitle")
+        self._button.setStyleSheet(
+            "QToolButton { background: transparent; font-weight: 600; padding: 4px 6px 4px 2px; }"
+        )
+        self._button.toggled.connect(self._toggled)
+        row.addWidget(self._button)
+        row.addStretch(1)
+        self._aside = row
+        outer.addLayout(row)
+        self._holder = QWidget()
+        self.body = QVBoxLayout(self._holder)
+        self.body.setContentsMargins(8, 0, 8, 8)
+        self.body.setSpacing(8)
+        outer.addWidget(self._holder)
+        self._toggled(open_)
+        theme.current().changed.connect(self._arrow)
+
+    def add_aside(self, widget: QWidget) -> None:
+        """A small control at the right end of the heading."""
+        self._aside.addWidget(widget)
+
+    def _toggled(self, shown: bool) -> None:
+        self._holder.setVisible(shown)
+        self._arrow()
+        self.folded.emit(not shown)
+
+    def _arrow(self) -> None:
+        self._button.setIcon(theme.current().icon("down" if self._button.isChecked() else "right", lit=False))
+
+
+class Column(QScrollArea):
+    """An inspector: sections in a column that scrolls when the window is low. Add to `body`, then `finish()`."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWidgetResizable(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        inner = QWidget()
+        self.body = QVBoxLayout(inner)
+        self.body.setContentsMargins(8, 8, 8, 8)
+        self.body.setSpacing(12)
+        self.setWidget(inner)
+
+    def finish(self) -> None:
+        """What is left below the last section stays empty."""
+        self.body.addStretch(1)
+
+
+def text(words: str, role: str = "") -> QLabel:
+    """A wrapping label; role is "heading", "title", "muted", "small", "warn", "error" or ""."""
+    label = QLabel(words)
+    label.setWordWrap(True)
+    label.setProperty("role", role)
+    return label
+
+
+class ElidedLabel(QLabel):
+    """A label of one line that shortens its middle instead of widening the window; the tip has it whole."""
+
+    def __init__(self, words: str = "", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._words = ""
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.setMinimumWidth(24)
+        self.set_words(words)
+
+    def set_words(self, words: str) -> None:
+        """Show other words."""
+        if words != self._words:
+            self._words = words
+            self.setToolTip(words)
+            self._elide()
+
+    @property
+    def words(self) -> str:
+        """The whole text."""
+        return self._words
+
+    def resizeEvent(self, event: object) -> None:
+        self._elide()
+
+    def _elide(self) -> None:
+        self.setText(self.fontMetrics().elidedText(self._words, Qt.TextElideMode.ElideMiddle, self.width()))

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from models.errors import CheckpointError
 from models.families.base import Remap
+from models.torchscript import is_torchscript, read_torchscript
 
 # Names under which published training checkpoints keep the weights, in the order of preference.
 WRAPPERS = ("state_dict", "model", "model_state_dict", "module", "teacher", "student")
@@ -61,8 +62,8 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
     kind = _kind(path)
     if kind == "safetensors":
         return _load_safetensors(path)
-    if kind == "zip":
-        _check_archive(path)
+    if kind == "zip" and is_torchscript(_check_archive(path)):
+        return _unwrap(_load_script(path), path)
     return _unwrap(_load_torch(path, mapped=kind == "zip"), path)
 
 
@@ -108,24 +109,30 @@ def _load_safetensors(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def _check_archive(path: Path) -> None:
-    """Refuse TorchScript archives, and archives that unpack to far more than they are."""
+def _check_archive(path: Path) -> list[str]:
+    """Names of the entries; refuses archives that unpack to far more than they are."""
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
     except (zipfile.BadZipFile, OSError, ValueError) as problem:
         raise _damaged(path, problem) from problem
-    if any("/code/" in entry.filename or entry.filename.endswith("constants.pkl") for entry in entries):
-        raise CheckpointError(
-            f"{path.name} is a TorchScript program, not a file of weights alone",
-            "Opening it would run code that came with it",
-            _SCRIPT_CURE.format(name=path.name),
-        )
     if sum(entry.file_size for entry in entries) > 4 * path.stat().st_size + (1 << 20):
         raise CheckpointError(
             f"{path.name} is not opened",
             "It would unpack to many times its own size, as no file of weights does",
         )
+    return [entry.filename for entry in entries]
+
+
+def _load_script(path: Path) -> dict[str, Tensor]:
+    try:
+        return read_torchscript(path)
+    except (*_UNREADABLE, pickle.UnpicklingError, zipfile.BadZipFile, StopIteration) as problem:
+        raise CheckpointError(
+            f"{path.name} is a TorchScript program whose weights cannot be read apart from it",
+            "Opening it whole would run code that came with it",
+            _SCRIPT_CURE.format(name=path.name),
+        ) from problem
 
 
 def _load_torch(path: Path, *, mapped: bool) -> Any:

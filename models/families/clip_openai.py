@@ -72,7 +72,7 @@ def convert(tensors: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
     out: dict[str, Tensor] = {}
     blocks: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
-        if name in NOT_WEIGHTS:
+        if name.rpartition(".")[2] in NOT_WEIGHTS:
             continue
         if name == "text_projection":
             out["text_projection.weight"] = tensor.T.contiguous()

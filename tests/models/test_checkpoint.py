@@ -1,8 +1,10 @@
 """Files of weights are data: whatever is in one, it loads whole, or is refused in words and runs nothing."""
 
+import contextlib
 import os
 import pickle
 import struct
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -87,12 +89,86 @@ def test_a_bare_pickle_bomb_under_any_name(tmp_path: Path) -> None:
     assert not (tmp_path / "mark").exists()
 
 
-def test_a_torchscript_archive_is_refused_with_the_line_that_converts_it(tmp_path: Path) -> None:
-    # What torch.jit.save writes, by its entries; making one by torch.jit warns that it is deprecated.
-    with zipfile.ZipFile(tmp_path / "RN50.pt", "w") as archive:
-        for entry in ("data.pkl", "code/__torch__/model.py", "constants.pkl", "version"):
-            archive.writestr(f"RN50/{entry}", b"\x80\x02N.")
-    with pytest.raises(CheckpointError, match=r"TorchScript.*torch\.jit\.load\('RN50\.pt'"):
+class Scripted(nn.Module):
+    """Nested modules, a transposed parameter, half precision, a shared parameter, a list of numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
+        self.light = nn.Linear(2, 2).half()
+        self.turned = nn.Parameter(torch.randn(2, 5).T)
+        self.single = nn.Parameter(torch.tensor(3.0))
+        self.tied = self.blocks[0]
+        self.sizes = [1, 2]
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.blocks(x) * self.sizes[0] * self.single
+        return out
+
+
+def write_script(path: Path) -> dict[str, Tensor]:
+    """A TorchScript archive as torch writes it; gives its state dict."""
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore"
+        )  # TorchScript is deprecated, which does not unmake the files there are
+        module = torch.jit.script(Scripted().eval())
+        module.save(str(path))
+    return dict(module.state_dict())
+
+
+def rewrite(path: Path, entry: str, content: bytes) -> None:
+    """The zip with one entry replaced."""
+    with zipfile.ZipFile(path) as archive:
+        held = {name: archive.read(name) for name in archive.namelist()}
+    name = next(name for name in held if name.endswith(entry))
+    with zipfile.ZipFile(path, "w") as archive:
+        for other, value in {**held, name: content}.items():
+            archive.writestr(other, value)
+
+
+def test_a_torchscript_archive_is_read_without_running_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = write_script(tmp_path / "RN50.pt")
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise AssertionError("the archive was run")
+
+    monkeypatch.setattr(torch.jit, "load", fail)
+    monkeypatch.setattr(torch, "load", fail)
+    assert same(load_tensors(tmp_path / "RN50.pt"), wanted)
+
+
+def test_a_torchscript_archive_that_hides_a_bomb(tmp_path: Path) -> None:
+    write_script(tmp_path / "RN50.pt")
+    rewrite(tmp_path / "RN50.pt", "/data.pkl", pickle.dumps(Bomb(tmp_path / "mark"), 2))
+    with pytest.raises(CheckpointError, match=r"torch\.jit\.load\('RN50\.pt'"):
+        load_tensors(tmp_path / "RN50.pt")
+    assert not (tmp_path / "mark").exists()
+
+
+@given(st.data())
+def test_a_torchscript_archive_with_wrong_bytes(tmp_path: Path, data: st.DataObject) -> None:
+    write_script(tmp_path / "RN50.pt")
+    with zipfile.ZipFile(tmp_path / "RN50.pt") as archive:
+        tree = bytearray(archive.read("RN50/data.pkl"))
+    for _ in range(data.draw(st.integers(1, 5))):
+        tree[data.draw(st.integers(0, len(tree) - 1))] = data.draw(st.integers(0, 255))
+    rewrite(tmp_path / "RN50.pt", "/data.pkl", bytes(tree))
+    # Some changes only touch numbers or names: the file then reads as another table of tensors.
+    with contextlib.suppress(CheckpointError):
+        assert all(isinstance(value, Tensor) for value in load_tensors(tmp_path / "RN50.pt").values())
+
+
+def test_a_torchscript_tensor_does_not_reach_outside_of_its_storage(tmp_path: Path) -> None:
+    write_script(tmp_path / "RN50.pt")
+    with zipfile.ZipFile(tmp_path / "RN50.pt") as archive:
+        storage = next(
+            name for name in archive.namelist() if "/data/" in name and archive.getinfo(name).file_size > 8
+        )
+    rewrite(tmp_path / "RN50.pt", storage, bytes(8))
+    with pytest.raises(CheckpointError, match="cannot be read"):
         load_tensors(tmp_path / "RN50.pt")
 
 

@@ -4,6 +4,7 @@ The reference below is functional, works on the published names, and shares no c
 """
 
 import json
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import CLIPModel
 
 from models import registry
@@ -262,7 +263,23 @@ def vit_of_64_wide_heads() -> CLIPModel:
     return reference({**TINY_TEXT, **text}, {**vision, "image_size": 48, "patch_size": 16}, embed=40)
 
 
-@pytest.mark.parametrize("layout", ["plain.pt", "trained.pt", "plain.safetensors", "half.pt"])
+def write_script(state: State, path: Path) -> None:
+    """The tensors in a TorchScript archive, as OpenAI published them."""
+    root = nn.Module()
+    for name, value in state.items():
+        *parents, last = name.split(".")
+        node = root
+        for parent in parents:
+            if parent not in dict(node.named_children()):
+                node.add_module(parent, nn.Module())
+            node = node.get_submodule(parent)
+        node.register_buffer(last, value)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.script(root).save(str(path))
+
+
+@pytest.mark.parametrize("layout", ["script.pt", "plain.pt", "trained.pt", "plain.safetensors", "half.pt"])
 def test_a_vit_checkpoint_of_the_original_release(tmp_path: Path, layout: str) -> None:
     theirs = vit_of_64_wide_heads()
     state, source, tolerance = original_vit(theirs), tmp_path / layout, 1e-4
@@ -273,6 +290,10 @@ def test_a_vit_checkpoint_of_the_original_release(tmp_path: Path, layout: str) -
     elif layout == "half.pt":
         torch.save({name: value.half() for name, value in state.items()}, source)
         tolerance = 1e-2
+    elif layout == "script.pt":
+        state["context_length"] = torch.tensor(77)
+        state["transformer.resblocks.0.attn_mask"] = torch.zeros(77, 77)
+        write_script(state, source)
     elif layout == "plain.safetensors":
         save_file(state, source)
     else:

@@ -1,0 +1,314 @@
+"""Hide parts of a photo and let a model paint them back: one mask, a sweep over ratios, and what the numbers say.
+
+Works with any network that has `embed_patches` and `reconstruct(pixels, mask, tokens)`: MAE and SimMIM do.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.errors import ModelError, WrongModelError
+from models.spec import Preprocess
+from models.tasks import mask_scores
+from models.tasks.mask_scores import Score
+from models.tasks.masks import Mask, Strategy, make_mask
+from models.tasks.view import View, look, to_picture
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from models.runtime import Model
+
+Picture = NDArray[np.uint8]
+HIDDEN_COLOUR = 0.5
+"""Grey that stands for a hidden patch, 0..1."""
+RATIOS: tuple[float, ...] = tuple(tenth / 10 for tenth in range(1, 10))
+PHOTOS_KEPT = 4
+
+
+@dataclass(frozen=True, eq=False)
+class MaskRequest:
+    """Paint back what `mask` hides on the photo `rgb` (h,w,3); equal `key`s mean the same photo (path and time)."""
+
+    rgb: Picture
+    key: Hashable
+    mask: Mask
+
+
+@dataclass(frozen=True, eq=False)
+class MaskResult:
+    """What a request gave, ready to show; pictures are (h,w,3) uint8 of what the model sees.
+
+    `pasted` is the reconstruction with the visible patches put back; `error` is root mean squared grey levels
+    (0..255) for each patch, NaN where visible; scores are of hidden pixels, of the model and of two fillings.
+    """
+
+    mask: Mask
+    patches: NDArray[np.bool_]
+    original: Picture
+    masked: Picture
+    reconstruction: Picture
+    pasted: Picture
+    error: NDArray[np.float32]
+    score: Score
+    mean_fill: Score
+    bilinear: Score
+    tokens_seen: int
+    tokens_all: int
+    compute_saved: float
+    """Share of the encoder's multiply-adds that hiding saved, 0..1 (0 for SimMIM, which encodes mask tokens too)."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    view: View
+    unit: NDArray[np.float32]
+    pixels: Tensor
+    tokens: Tensor
+
+
+class Painter:
+    """A masked image model with its preprocessing; keeps the patch embedding of the last few photos."""
+
+    def __init__(self, module: nn.Module, preprocess: Preprocess, name: str = "this model") -> None:
+        """WrongModelError for a network that paints nothing; ModelError where its input is of another size."""
+        if not all(hasattr(module, wanted) for wanted in ("embed_patches", "reconstruct", "grid")):
+            raise WrongModelError(
+                f"{name} cannot paint hidden patches",
+                "It is not a masked autoencoder and not a SimMIM",
+                "Choose a model that lists masking among what it can do",
+            )
+        self._module = cast(Any, module)
+        self._photos: OrderedDict[Hashable, _Seen] = OrderedDict()
+        self.preprocess = preprocess
+        self.name = name
+        self.side: int = self._module.image_size
+        self.patch: int = self._module.patch_size
+        if preprocess.size != (self.side, self.side):
+            raise ModelError(
+                f"{name} does not fit its own preprocessing",
+                f"The network takes {self.side}x{self.side} pixels, not {preprocess.size[0]}x{preprocess.size[1]}",
+            )
+
+    @classmethod
+    def of(cls, model: Model) -> Painter:
+        """The painter of an opened model; keep it, for it holds the cache."""
+        return cls(model.module, model.preprocess, model.spec.title)
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Patches down and across."""
+        rows, columns = self._module.grid
+        return int(rows), int(columns)
+
+    @property
+    def units(self) -> tuple[int, ...]:
+        """Sizes in px that a hidden cell may have: the patch and its doublings up to half the picture."""
+        found = [self.patch]
+        while found[-1] * 4 <= self.side:
+            found.append(found[-1] * 2)
+        return tuple(found)
+
+    @property
+    def usual_unit(self) -> int:
+        """A patch for MAE; 32 px (or the nearest that fits) for SimMIM, as in its paper."""
+        return self.patch if self._module.visible_only else min(self.units, key=lambda unit: abs(unit - 32))
+
+    def mask(
+        self,
+        ratio: float = 0.75,
+        strategy: Strategy | str = Strategy.RANDOM,
+        seed: int = 0,
+        unit: int | None = None,
+    ) -> Mask:
+        """A mask over this model's picture; without a unit, the usual one."""
+        unit = unit or self.usual_unit
+        return make_mask(self.side, self.side, unit=unit, ratio=ratio, strategy=strategy, seed=seed)
+
+    def view(self, rgb: Picture, key: Hashable) -> View:
+        """What the model sees of the photo; computed once for each key."""
+        return self._seen(rgb, key).view
+
+    def _seen(self, rgb: Picture, key: Hashable) -> _Seen:
+        import torch
+
+        if key in self._photos:
+            self._photos.move_to_end(key)
+            return self._photos[key]
+        view = look(rgb, self.preprocess)
+        first = next(self._module.parameters())
+        with torch.inference_mode():
+            pixels = torch.from_numpy(view.pixels)[None].to(first.device, first.dtype)
+            tokens = self._module.embed_patches(pixels)
+        unit = view.picture.astype(np.float32) / np.float32(255)
+        seen = self._photos[key] = _Seen(view, unit, pixels, tokens)
+        while len(self._photos) > PHOTOS_KEPT:
+            self._photos.popitem(last=False)
+        return seen
+
+    def _paint(self, seen: _Seen, patches: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """(h,w,3) of 0..1, clipped as a screen would."""
+        import torch
+
+        mask = torch.from_numpy(np.ascontiguousarray(patches).reshape(1, -1)).to(seen.pixels.device)
+        with torch.inference_mode():
+            painted = self._module.reconstruct(seen.pixels, mask, seen.tokens)
+        picture = to_picture(painted[0].float().cpu().numpy(), self.preprocess)
+        return np.clip(np.nan_to_num(picture), 0.0, 1.0)
+
+    def _saved(self, visible: int, total: int) -> float:
+        if not self._module.visible_only:
+            return 0.0
+        return 1.0 - float(self._module.encoder_macs(visible)) / float(self._module.encoder_macs(total))
+
+    def reconstruct(self, request: MaskRequest) -> MaskResult:
+        """Paint the hidden patches and measure. A patch is hidden if the cell over its centre is."""
+        seen = self._seen(request.rgb, request.key)
+        patches = request.mask.of_patches(*self.grid)
+        painted = self._paint(seen, patches)
+        hidden = patches.repeat(self.patch, axis=0).repeat(self.patch, axis=1)
+        picture, where = seen.unit, hidden[:, :, None]
+        visible, total = int((~patches).sum()), patches.size
+        return MaskResult(
+            mask=request.mask,
+            patches=patches,
+            original=seen.view.picture,
+            masked=_bytes(np.where(where, np.float32(HIDDEN_COLOUR), picture)),
+            reconstruction=_bytes(painted),
+            pasted=_bytes(np.where(where, painted, picture)),
+            error=mask_scores.error_map(picture, painted, patches),
+            score=mask_scores.score(picture, painted, hidden),
+            mean_fill=mask_scores.score(picture, mask_scores.mean_fill(picture, hidden), hidden),
+            bilinear=mask_scores.score(picture, mask_scores.bilinear_fill(picture, hidden), hidden),
+            tokens_seen=visible if self._module.visible_only else total,
+            tokens_all=total,
+            compute_saved=self._saved(visible, total),
+        )
+
+
+def _bytes(picture: NDArray[np.float32]) -> Picture:
+    return (picture * 255 + 0.5).astype(np.uint8)
+
+
+def reconstruct(painter: Painter, request: MaskRequest) -> MaskResult:
+    """See Painter.reconstruct."""
+    return painter.reconstruct(request)
+
+
+@dataclass(frozen=True)
+class SweepRequest:
+    """The same photo at every ratio (0..1) and seed; masks of one seed are nested."""
+
+    ratios: tuple[float, ...] = RATIOS
+    seeds: tuple[int, ...] = (0, 1, 2)
+    strategy: Strategy = Strategy.RANDOM
+    unit: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class SweepStep:
+    """One result of a sweep, and how far the sweep is."""
+
+    ratio: float
+    seed: int
+    result: MaskResult
+    done: int
+    total: int
+
+
+def sweep(painter: Painter, rgb: Picture, key: Hashable, request: SweepRequest) -> Iterator[SweepStep]:
+    """Every ratio with the first seed (the strip is there soon), then with the next seeds (the curve gets firmer)."""
+    total = len(request.ratios) * len(request.seeds)
+    done = 0
+    for seed in request.seeds:
+        for ratio in request.ratios:
+            mask = painter.mask(ratio, request.strategy, seed, request.unit)
+            result = painter.reconstruct(MaskRequest(rgb, key, mask))
+            done += 1
+            yield SweepStep(ratio, seed, result, done, total)
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """Mean squared errors over the seeds at each ratio: (n,) arrays; `low` and `high` bound the model's."""
+
+    ratios: NDArray[np.float64]
+    model: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    mean_fill: NDArray[np.float64]
+    bilinear: NDArray[np.float64]
+
+
+def curve(steps: Sequence[SweepStep]) -> Curve:
+    """The error curve of the steps so far."""
+    ratios = sorted({step.ratio for step in steps})
+    groups = [[step.result for step in steps if step.ratio == ratio] for ratio in ratios]
+    model = [[result.score.mse for result in group] for group in groups]
+    return Curve(
+        np.array(ratios),
+        np.array([np.mean(values) for values in model]),
+        np.array([min(values) for values in model]),
+        np.array([max(values) for values in model]),
+        np.array([np.mean([result.mean_fill.mse for result in group]) for group in groups]),
+        np.array([np.mean([result.bilinear.mse for result in group]) for group in groups]),
+    )
+
+
+@dataclass(frozen=True)
+class Why75:
+    """Why three quarters are hidden, measured on one picture: PSNR in dB of copying neighbours, and of the model."""
+
+    few_ratio: float
+    few_copying: float
+    few_model: float
+    many_copying: float
+    many_model: float
+    tokens_seen: int
+    tokens_all: int
+    compute_saved: float
+
+    @property
+    def sentence(self) -> str:
+        """The same in plain words."""
+        few, much = _decibel(self.few_copying), _decibel(self.many_copying)
+        start = (
+            f"With {self.few_ratio:.0%} hidden, copying from the neighbours alone reaches {few} on this picture "
+            f"(the model {_decibel(self.few_model)}), so there is little to learn; with 75 % hidden copying falls to "
+            f"{much} (the model {_decibel(self.many_model)})"
+        )
+        if self.compute_saved <= 0:
+            return f"{start}. This model encodes hidden places too, so hiding more saves it no work."
+        return (
+            f"{start}, and the encoder read {self.tokens_seen} of {self.tokens_all} patches, "
+            f"which saved {self.compute_saved:.0%} of its work."
+        )
+
+
+def _decibel(value: float) -> str:
+    return "an exact match" if math.isinf(value) else f"{value:.1f} dB"
+
+
+def why_75(painter: Painter, rgb: Picture, key: Hashable, seed: int = 0) -> Why75:
+    """Measure a fifth and three quarters hidden at random (MAE paper, section 4.1) on this photo: two runs."""
+    few, many = (
+        painter.reconstruct(MaskRequest(rgb, key, painter.mask(ratio, Strategy.RANDOM, seed)))
+        for ratio in (0.2, 0.75)
+    )
+    return Why75(
+        few.mask.ratio,
+        few.bilinear.psnr,
+        few.score.psnr,
+        many.bilinear.psnr,
+        many.score.psnr,
+        many.tokens_seen,
+        many.tokens_all,
+        many.compute_saved,
+    )

@@ -113,8 +113,6 @@ def start_log(path: Path) -> UserError | None:
             "There will be no log file", f"{error.strerror} ({path})", "The program runs without it."
         )
     handler.setFormatter(logging.Formatter(_FORMAT))
-    # A path that is no valid UTF-8 must not make the log itself fail.
-    handler.errors = "backslashreplace"
     # A full disk must not fill the terminal with the logging module's own tracebacks.
     handler.handleError = lambda record: None  # type: ignore[method-assign]
     root.addHandler(handler)

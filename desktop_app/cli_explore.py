@@ -1,0 +1,107 @@
+"""`pinhole mask`, `pinhole features` and `pinhole explain`: one photo, looked at closely."""
+
+import argparse
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from desktop_app.cli_model import add_model_options, open_for
+from desktop_app.cli_progress import ProgressLine
+from models.errors import TextError
+from models.spec import Capability
+
+if TYPE_CHECKING:
+    from models.tasks.masking import MaskResult
+
+COMMANDS = ("mask",)
+_STRATEGIES = ("random", "block", "grid", "centre", "checkerboard", "inverse")
+
+
+def add_commands(commands: Any) -> None:
+    """Declare the commands."""
+    mask = commands.add_parser("mask", help="hide parts of a photo and let a model paint them back")
+    mask.add_argument("photo", metavar="PHOTO", type=Path)
+    mask.add_argument(
+        "--ratio", metavar="R", type=_ratio, default=0.75, help="how much is hidden, 0 to 1 (0.75)"
+    )
+    mask.add_argument(
+        "--strategy", default="random", help="random (usual), block, grid, centre, checkerboard…"
+    )
+    mask.add_argument("--seed", metavar="N", type=int, default=0, help="another seed, another mask (0)")
+    mask.add_argument(
+        "--unit", metavar="PX", type=int, help="side of a hidden cell in pixels (the model's usual)"
+    )
+    mask.add_argument(
+        "--out", metavar="PNG", type=Path, help="write original, masked, painted and error in a row"
+    )
+    mask.add_argument("--json", action="store_true", help="the numbers for other programs")
+    add_model_options(mask)
+    mask.set_defaults(run=run_mask)
+
+
+def _ratio(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return value
+
+
+def run_mask(arguments: argparse.Namespace) -> int:
+    """Mask, paint back, measure."""
+    from models.images import read
+    from models.tasks.masking import MaskRequest, Painter
+    from models.tasks.masks import Strategy
+
+    known = [one.value for one in Strategy]
+    if arguments.strategy not in known:
+        raise TextError(
+            f"There is no strategy “{arguments.strategy}”", "", f"Take one of: {', '.join(known)}"
+        )
+    photo = read(arguments.photo)
+    painter = Painter.of(open_for(arguments, Capability.MASKING, ProgressLine()))
+    if arguments.unit is not None and arguments.unit not in painter.units:
+        sizes = ", ".join(map(str, painter.units))
+        raise TextError(f"A unit of {arguments.unit} px does not fit this model", "", f"Take one of: {sizes}")
+    mask = painter.mask(arguments.ratio, arguments.strategy, arguments.seed, arguments.unit)
+    result = painter.reconstruct(MaskRequest(photo.rgb, arguments.photo, mask))
+    if arguments.out:
+        _save_panes(result, arguments.out)
+    numbers = _mask_numbers(result, arguments)
+    if arguments.json:
+        print(json.dumps(numbers, indent=2))
+    else:
+        print(_mask_words(result))
+    return 0
+
+
+def _save_panes(result: "MaskResult", path: Path) -> None:
+    from models.tasks.mask_export import Pane, picture, save_png, side_by_side
+
+    panes = (Pane.ORIGINAL, Pane.MASKED, Pane.RECONSTRUCTION, Pane.PASTED, Pane.ERROR)
+    save_png(side_by_side([picture(result, pane) for pane in panes]), path)
+
+
+def _mask_numbers(result: "MaskResult", arguments: argparse.Namespace) -> dict[str, Any]:
+    scores = {"model": result.score, "mean_fill": result.mean_fill, "bilinear": result.bilinear}
+    numbers: dict[str, Any] = {
+        "photo": str(arguments.photo), "ratio": result.mask.ratio, "strategy": arguments.strategy,
+        "seed": arguments.seed, "unit": result.mask.unit, "hidden_patches": int(result.patches.sum()),
+        "patches": int(result.patches.size), "tokens_seen": result.tokens_seen, "compute_saved": result.compute_saved,
+    }  # fmt: skip
+    for name, score in scores.items():
+        psnr = score.psnr if math.isfinite(score.psnr) else None  # JSON knows no infinity
+        numbers[name] = {"mse": score.mse, "psnr_db": psnr}
+    return numbers
+
+
+def _mask_words(result: "MaskResult") -> str:
+    rows = [("painted by the model", result.score), ("filled with the mean", result.mean_fill)]
+    rows.append(("copied from neighbours", result.bilinear))
+    hidden, total = int(result.patches.sum()), result.patches.size
+    head = f"{hidden} of {total} patches hidden; the encoder saw {result.tokens_seen}"
+    saved = f" and was spared {result.compute_saved:.0%} of its work" if result.compute_saved else ""
+    lines = [
+        f"{name:<24} mean squared error {score.mse:.5f}   PSNR {score.psnr:5.1f} dB" for name, score in rows
+    ]
+    return "\n".join([head + saved + ".", *lines])

@@ -1,0 +1,86 @@
+"""`pinhole models` and `pinhole doctor`: what is there and what works."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from desktop_app.cli_model import model_folders
+from desktop_app.cli_progress import printable
+from models.registry import list_models, list_problems
+
+COMMANDS = ("models", "doctor")
+
+
+def add_commands(commands: Any) -> None:
+    """Declare both commands."""
+    models = commands.add_parser("models", help="list the models: licence, size, what each can do")
+    models.add_argument(
+        "--models", metavar="FOLDER", type=Path, action="append", default=[], help="look here too"
+    )
+    models.add_argument("--json", action="store_true", help="for other programs")
+    models.set_defaults(run=show_models)
+    doctor = commands.add_parser("doctor", help="what works on this machine, and why the rest does not")
+    doctor.add_argument("--json", action="store_true", help="for other programs")
+    doctor.set_defaults(run=show_doctor)
+
+
+def show_models(arguments: argparse.Namespace) -> int:
+    """Print every model; those that cannot be used with the reason."""
+    folders = model_folders(arguments.models)
+    specs, problems = list_models(folders), list_problems(folders)
+    if arguments.json:
+        print(json.dumps([_as_json(spec) for spec in specs], indent=2, ensure_ascii=False))
+        return 0
+    rows = [("ID", "CAN", "LICENCE", "SIZE", "PARAMETERS", "TITLE")]
+    for spec in specs:
+        can = ", ".join(sorted(one.value.replace("_", "-") for one in spec.capabilities))
+        size = f"{spec.size_bytes / 1e6:.1f} MB"
+        rows.append((spec.id, can, spec.licence, size, f"{spec.parameters / 1e6:.1f} M", spec.title))
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
+    for row in rows:
+        print("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]))
+    for problem in problems:
+        print(
+            f"cannot be used: {printable(str(problem.folder))}: {printable(str(problem.error))}",
+            file=sys.stderr,
+        )
+    if not specs:
+        print("There is no model. Install Pinhole again, or name a folder with --models.", file=sys.stderr)
+    return 0 if specs else 1
+
+
+def _as_json(spec: Any) -> dict[str, Any]:
+    return {
+        "id": spec.id,
+        "title": spec.title,
+        "family": spec.family,
+        "folder": str(spec.folder),
+        "licence": spec.licence,
+        "size_bytes": spec.size_bytes,
+        "parameters": spec.parameters,
+        "capabilities": sorted(one.value for one in spec.capabilities),
+        "version": spec.version,
+        "bundled": spec.bundled,
+    }
+
+
+def show_doctor(arguments: argparse.Namespace) -> int:
+    """Print every finding as soon as it is known; 1 when something does not work that should."""
+    from desktop_app.doctor import Status, examine
+
+    marks = {Status.GOOD: "ok   ", Status.NOTE: "note ", Status.BAD: "BAD  "}
+    found = []
+    for finding in examine():
+        found.append(finding)
+        if not arguments.json:
+            print(f"{marks[finding.status]} {finding.name:<20} {printable(finding.words)}", flush=True)
+            if finding.cure:
+                print(f"{'':<26} {finding.cure}", flush=True)
+    bad = sum(one.status is Status.BAD for one in found)
+    if arguments.json:
+        print(json.dumps([one.as_dict() for one in found], indent=2, ensure_ascii=False))
+    else:
+        print("Everything works." if not bad else f"{bad} thing{'s do' if bad > 1 else ' does'} not work.")
+    return 1 if bad else 0

@@ -1,0 +1,124 @@
+"""`pinhole label`, `pinhole samples` and `pinhole evaluate`: the main job without a window."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from desktop_app.cli_model import add_model_options
+
+COMMANDS = ("label", "samples", "evaluate")
+_SAMPLE_LABELS = "cat, coffee, astronaut, rocket, temple, flower, motorcycle, man with a camera, moon, coins, brick wall, grass, gravel, galaxies"  # noqa: E501
+
+
+def add_commands(commands: Any) -> None:
+    """Declare the three commands."""
+    label = commands.add_parser(
+        "label",
+        help="label photos and folders, and write a CSV",
+        description="Label every photo under the paths. Progress is kept: run it again and it goes on.",
+    )
+    label.add_argument("paths", metavar="PATH", nargs="+", type=Path, help="photos and folders")
+    _add_asking(label, required=True)
+    _add_output(label)
+    label.add_argument("--no-recursive", action="store_true", help="leave sub-folders alone")
+    label.add_argument("--only-new", action="store_true", help="leave photos alone that have a label already")
+    label.add_argument(
+        "--retry-skipped", action="store_true", help="only photos that could not be read before"
+    )
+    add_model_options(label)
+    label.set_defaults(run=_run_label)
+
+    samples = commands.add_parser("samples", help="label the sample photos that come with Pinhole")
+    _add_asking(samples, required=False)
+    _add_output(samples)
+    add_model_options(samples)
+    samples.set_defaults(run=_run_samples)
+
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="how often the labels are right, where the truth is known",
+        description="Compare answers with the truth: sub-folders named like their labels, or a table path,label.",
+    )
+    evaluate.add_argument(
+        "path", metavar="PATH", type=Path, help="a folder with one sub-folder for each label"
+    )
+    evaluate.add_argument(
+        "--truth", metavar="CSV", type=Path, help="a table with the columns path and label instead"
+    )
+    evaluate.add_argument(
+        "--confusions", metavar="N", type=int, default=10, help="show the N commonest mistakes (10)"
+    )
+    evaluate.add_argument("--json", action="store_true", help="for other programs")
+    evaluate.add_argument("--quiet", action="store_true", help="no progress")
+    _add_asking(evaluate, required=False)
+    add_model_options(evaluate)
+    evaluate.set_defaults(run=_run_evaluate)
+
+
+def _add_asking(parser: argparse.ArgumentParser, *, required: bool) -> None:
+    group = parser.add_argument_group("what is asked")
+    labels = group.add_mutually_exclusive_group(required=required)
+    labels.add_argument("--labels", metavar="A,B,C", help="the labels, separated by commas")
+    labels.add_argument(
+        "--labels-file", metavar="FILE", type=Path, help="a text file, one label a line, or a CSV"
+    )
+    templates = group.add_mutually_exclusive_group()
+    templates.add_argument(
+        "--templates-file", metavar="FILE", type=Path, help="sentences with {} for the label"
+    )
+    templates.add_argument("--prompt-set", metavar="NAME", help="a set of sentences by name (photo)")
+    group.add_argument("--multi", action="store_true", help="judge every label by itself")
+    group.add_argument("--min-probability", metavar="P", type=_part, help="below it a photo is unsure (0.3)")
+    group.add_argument(
+        "--min-margin", metavar="M", type=_part, help="nearer to the second label it is unsure (0.1)"
+    )
+    group.add_argument("--no-background", action="store_true", help="do not compare with neutral sentences")
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what is written")
+    group.add_argument("--csv", metavar="OUT", help="write a CSV here; - is standard output")
+    group.add_argument("--long", action="store_true", help="one CSV line for each photo and label")
+    group.add_argument("--bom", action="store_true", help="mark the CSV for Excel")
+    group.add_argument("--absolute", action="store_true", help="whole paths in the CSV")
+    group.add_argument("--top-k", metavar="K", type=_positive, help="how many labels of a photo are shown")
+    group.add_argument("--quiet", action="store_true", help="no progress and no list of answers")
+
+
+def _part(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return value
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return value
+
+
+# The work itself needs numpy and the models, which `pinhole --help` does not.
+
+
+def _run_label(arguments: argparse.Namespace) -> int:
+    from desktop_app.cli_run import run_label
+
+    return run_label(arguments)
+
+
+def _run_samples(arguments: argparse.Namespace) -> int:
+    from desktop_app import samples
+    from desktop_app.cli_run import run_label
+
+    arguments.paths = samples.gather()
+    arguments.labels = arguments.labels or (None if arguments.labels_file else _SAMPLE_LABELS)
+    arguments.no_recursive = arguments.only_new = arguments.retry_skipped = False
+    return run_label(arguments)
+
+
+def _run_evaluate(arguments: argparse.Namespace) -> int:
+    from desktop_app.cli_evaluate import run_evaluate
+
+    return run_evaluate(arguments)

@@ -1,0 +1,96 @@
+"""Opening the model a command needs: the one that was named, else the one last used in the window, else the first."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from desktop_app import paths
+from desktop_app.cli_progress import ProgressLine, printable
+from models.errors import ModelError
+from models.spec import Capability
+
+if TYPE_CHECKING:
+    from models.runtime import Model
+    from models.spec import ModelSpec
+
+_WORDS = {
+    Capability.ZERO_SHOT: "compare photos with words",
+    Capability.MASKING: "paint hidden patches",
+    Capability.FEATURES: "show its features",
+    Capability.CLASSIFY: "name what it sees",
+}
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """--model, --device, --precision and --engine."""
+    group = parser.add_argument_group("how it runs")
+    group.add_argument("--model", metavar="ID_OR_FOLDER", help="see pinhole models")
+    group.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), help="where the model runs")
+    group.add_argument("--precision", choices=("auto", "float32", "bfloat16", "float16"))
+    group.add_argument("--engine", choices=("auto", "torch", "onnxruntime"))
+
+
+def model_folders(more: list[Path] | None = None) -> tuple[Path, ...]:
+    """Where models are looked for besides the bundled ones: the person's own, those of the settings, and ``more``."""
+    return (paths.models_dir(), *map(Path, _settings().model_folders), *(more or ()))
+
+
+def spec_for(arguments: argparse.Namespace, capability: Capability) -> "ModelSpec":
+    """The model's description; ModelError where the one that was named cannot do this, or none can."""
+    from models.registry import find, list_models
+
+    extra = model_folders()
+    remembered = {Capability.ZERO_SHOT: "current_model", Capability.MASKING: "masking_model"}
+    if arguments.model:
+        spec = find(arguments.model, extra)
+        if capability not in spec.capabilities:
+            able = [one.id for one in list_models(extra) if capability in one.capabilities]
+            cure = f"Take one of: {', '.join(able)}" if able else "“pinhole models” lists what there is"
+            raise ModelError(
+                f"{spec.title} cannot {_WORDS[capability]}", f"It is of the family {spec.family}", cure
+            )
+        return spec
+    able_specs = [one for one in list_models(extra) if capability in one.capabilities]
+    if not able_specs:
+        cure = "Name a model folder with --model; “pinhole models” lists what there is"
+        raise ModelError(f"No model here can {_WORDS[capability]}", "", cure)
+    chosen = _settings().get(remembered.get(capability, "features_model"))
+    return next((one for one in able_specs if chosen in (one.id, str(one.folder))), able_specs[0])
+
+
+def open_for(
+    arguments: argparse.Namespace, capability: Capability, line: ProgressLine, *, many: bool = False
+) -> "Model":
+    """The opened model; a device that is not the one asked for is told on stderr. ``many`` photos are worth a
+    measurement of which setting is fastest on this machine, made once and kept."""
+    spec = spec_for(arguments, capability)
+    settings = _settings()
+    wish: dict[str, Any] = {
+        name: getattr(arguments, name) or settings.get(name) for name in ("device", "precision", "engine")
+    }
+    line.say(f"Opening {spec.title}…")
+    from models.runtime import open_model
+
+    if many and wish["precision"] == wish["engine"] == "auto":
+        _measure_once(spec, wish["device"], line)
+    model = open_model(spec, **wish, cache=paths.cache_dir(), progress=lambda words, _: line.say(f"{words}…"))
+    line.clear()
+    if model.note:
+        print(f"Note: {printable(model.note)}", file=sys.stderr)
+    return model
+
+
+def _measure_once(spec: "ModelSpec", device: str, line: ProgressLine) -> None:
+    from models import choices
+    from models.tuning import choose
+
+    if choices.recall(paths.cache_dir(), spec, device) is None:
+        line.say("Measuring once what is fastest on this machine…")
+        choose(spec, device=device, cache=paths.cache_dir())
+
+
+def _settings() -> Any:
+    from desktop_app.settings import Settings
+
+    return Settings(paths.settings_file())

@@ -1,0 +1,196 @@
+"""A labelling job from the command line: its progress, Ctrl-C, the answers, the CSV and what could not be read."""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from desktop_app import cli_asking, paths
+from desktop_app.catalog import Catalog, open_catalog
+from desktop_app.cli_model import open_for
+from desktop_app.cli_progress import ProgressLine, duration, printable
+from desktop_app.labelling import KEPT_ANSWERS, Labeller, rows_of
+from models.errors import DataError
+from models.images import walk
+from models.spec import Capability
+from models.tasks import export
+from models.tasks.auto_label import Config, Counts, Event, Finished, Progress, Skipped, Started
+
+_WORTH_MEASURING = 400  # with fewer photos, finding the fastest setting takes longer than it saves
+
+
+def run_label(arguments: argparse.Namespace) -> int:
+    """Label, list, export. 0 when every photo was labelled, 1 when some could not be read, 130 when interrupted."""
+    line = ProgressLine(quiet=arguments.quiet)
+    recipe = cli_asking.recipe_of(arguments)
+    if arguments.csv and arguments.csv != "-":
+        check_writable(Path(arguments.csv))
+    config = Config(
+        tuple(Path(os.path.abspath(path)) for path in arguments.paths),
+        recursive=not arguments.no_recursive,
+        only_new=arguments.only_new,
+        retry_skipped=arguments.retry_skipped,
+    )
+    photos = list(walk(config.paths, recursive=config.recursive))
+    with open_catalog(paths.catalog_file()) as catalog:
+        tell_problems(catalog)
+        model = open_for(arguments, Capability.ZERO_SHOT, line, many=len(photos) >= _WORTH_MEASURING)
+        cli_asking.remark(recipe, model)
+        labeller = Labeller(catalog, model, recipe)
+        watched = follow(labeller.events(config), line)
+        if watched.interrupted:
+            return watched.tell_interrupted()
+        everything = labeller if arguments.long or (arguments.top_k or 0) > KEPT_ANSWERS else None
+        keywords = {label.name: label.keyword for label in recipe.labels}
+        rows = rows_of(catalog, photos, keywords=keywords, labeller=everything)
+        if arguments.csv:
+            _write(arguments, rows, config)
+        elif not arguments.quiet:
+            _print_answers(rows, arguments.top_k or 1)
+        return watched.tell(quiet=arguments.quiet)
+
+
+def check_writable(target: Path) -> None:
+    """DataError before the work begins, rather than after hours of it."""
+    parent = target.absolute().parent
+    if target.is_dir():
+        raise DataError(
+            f"{target} is a folder", "The CSV needs a file name", f"Write to {target / 'labels.csv'}"
+        )
+    if not parent.is_dir():
+        raise DataError(
+            f"{target} cannot be written", f"There is no folder {parent}", "Make the folder first"
+        )
+    if not os.access(parent, os.W_OK) and not target.exists():
+        raise DataError(
+            f"{target} cannot be written", f"You may not write in {parent}", "Choose another folder"
+        )
+
+
+def tell_problems(catalog: Catalog) -> None:
+    """What had to be mended when the catalogue was opened."""
+    for problem in catalog.problems:
+        print(f"Note: {printable(str(problem))}", file=sys.stderr)
+
+
+@dataclass
+class Watched:
+    """How a job went, as far as it came."""
+
+    total: int = 0
+    done: int = 0
+    counts: Counts = field(default_factory=Counts)
+    seconds: float = 0.0
+    skipped: list[Skipped] = field(default_factory=list)
+    interrupted: bool = False
+
+    def tell(self, *, quiet: bool = False) -> int:
+        """The summary on stderr and the exit code: what could not be read is always listed."""
+        counts = self.counts
+        if not quiet:
+            parts = [f"{counts.labelled} labelled", f"{counts.unsure} unsure", f"{counts.unknown} unknown"]
+            parts += [f"{counts.kept} left as they were"] if counts.kept else []
+            print(f"{', '.join(parts)}, in {duration(self.seconds)}.", file=sys.stderr)
+            if not self.total:
+                print("There is no photo here.", file=sys.stderr)
+        if self.skipped:
+            print(f"{len(self.skipped)} could not be read:", file=sys.stderr)
+        for one in self.skipped:
+            print(f"  {printable(str(one.path))}: {printable(one.reason)}", file=sys.stderr)
+        return 1 if self.skipped else 0
+
+    def tell_interrupted(self) -> int:
+        """What is kept, and how to go on; 130."""
+        words = f"Interrupted. {self.done} of {self.total} photos are done and kept; run the same command to go on."
+        print(words, file=sys.stderr)
+        return 130
+
+
+def follow(events: Iterator[Event], line: ProgressLine) -> Watched:
+    """Run the job to its end, or to the first Ctrl-C, after which what was done is stored."""
+    watched = Watched()
+    with _Interrupt() as interrupt:
+        try:
+            for event in events:
+                _note(event, watched, line)
+                if interrupt.asked:
+                    watched.interrupted = not isinstance(event, Finished)
+                    break
+        finally:
+            if watched.interrupted:
+                line.say("Stopping, and keeping what is done…")
+            close = getattr(events, "close", None)
+            if close is not None:
+                close()
+            line.clear()
+    return watched
+
+
+def _note(event: Event, watched: Watched, line: ProgressLine) -> None:
+    match event:
+        case Started():
+            watched.total = event.total
+        case Skipped():
+            watched.skipped.append(event)
+        case Progress():
+            watched.done = event.done
+            line.show(event.done, event.total, event.rate, event.left_s, str(event.path or ""))
+        case Finished():
+            watched.counts, watched.seconds = event.counts, event.seconds
+        case _:
+            pass
+
+
+class _Interrupt:
+    """The first Ctrl-C is a wish that is granted at the next event; the second ends the program on the spot."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._before: Any = None
+
+    def __enter__(self) -> "_Interrupt":
+        self._before = signal.signal(signal.SIGINT, self._ask)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        self.asked = True
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def base_of(roots: Sequence[Path]) -> Path:
+    """What relative paths start at: the one folder that was given, else what all have in common."""
+    folders = [root if root.is_dir() else root.parent for root in roots]
+    return Path(os.path.commonpath(folders))
+
+
+def _write(arguments: argparse.Namespace, rows: Iterator[export.Row], config: Config) -> None:
+    base = None if arguments.absolute else base_of(config.paths)
+    options = export.CsvOptions(arguments.long, arguments.bom, base, arguments.top_k)
+    if arguments.csv == "-":
+        # Lines end in CRLF by themselves; a text stream on Windows would add to that.
+        for text in export.lines(rows, options):
+            sys.stdout.buffer.write(text.encode("utf-8"))
+        sys.stdout.buffer.flush()
+    else:
+        export.write_csv(rows, Path(arguments.csv), options)
+
+
+def _print_answers(rows: Iterator[export.Row], top_k: int) -> None:
+    """One line a photo: decision, label and probability, path. What could not be read is told at the end."""
+    for row in rows:
+        if row.error or not row.decision:
+            continue
+        best = [(row.label, row.probability)] + [(one.label, one.probability) for one in row.answers[1:top_k]]
+        words = ", ".join(
+            printable(name) + (f" {part:.0%}" if part is not None else "") for name, part in best
+        )
+        mark = "confirmed" if row.source == "person" else row.decision
+        print(f"{mark:<9}  {words}  {printable(row.path)}")

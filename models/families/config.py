@@ -23,7 +23,12 @@ def whole(config: Mapping[str, Any], key: str, default: int, *, least: int = 1, 
         return default
     if isinstance(value, (list, tuple)) and value and all(v == value[0] for v in value):
         value = value[0]
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value % 1:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or not math.isfinite(value)
+        or value % 1
+    ):
         raise wrong(f"“{key}” is {value!r}, not a whole number")
     if not least <= value <= most:
         raise wrong(f"“{key}” is {value}, outside of {least} to {most}")

@@ -53,13 +53,16 @@ class PhotoRecord:
 
 @dataclass(frozen=True)
 class PhotoFacts:
-    """What opening a photo taught: full size in pixels, content hash as hex, or why it cannot be read."""
+    """What opening a photo taught: full size in pixels, content hash as hex, or why it cannot be read.
+
+    What is None or "" leaves alone what is known, but for `error`: None leaves it, "" says that it can be read.
+    """
 
     photo: int
     width: int | None = None
     height: int | None = None
     sha256: str = ""
-    error: str = ""
+    error: str | None = None
 
 
 @dataclass(frozen=True)
@@ -202,7 +205,7 @@ class Catalog:
             return _record(_one(db, old))
 
     def put_facts(self, facts: Iterable[PhotoFacts]) -> None:
-        """Keep what opening the photos taught; an error takes the place of an older one, and "" clears it."""
+        """Keep what opening the photos taught."""
         with self._store.write() as db:
             _put_facts(db, facts)
 
@@ -620,8 +623,9 @@ def _hand_on_vectors(db: sqlite3.Connection, mine: int, theirs: int) -> None:
 def _put_facts(db: sqlite3.Connection, facts: Iterable[PhotoFacts]) -> None:
     for fact in facts:
         db.execute(
-            "UPDATE photos SET width = coalesce(?, width), height = coalesce(?, height), error = ? WHERE id = ?",
-            (fact.width, fact.height, fact.error or None, fact.photo),
+            "UPDATE photos SET width = coalesce(?, width), height = coalesce(?, height),"
+            " error = nullif(coalesce(?, error), '') WHERE id = ?",
+            (fact.width, fact.height, fact.error, fact.photo),
         )
         if fact.error:
             # What cannot be read has no label, whatever was said of it when it still could be.

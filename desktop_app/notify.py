@@ -105,8 +105,9 @@ def start_log(path: Path) -> UserError | None:
     root.setLevel(min(root.level or logging.INFO, logging.INFO))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        # backslashreplace: a path that is no valid UTF-8 must not make the log itself fail.
         handler = logging.handlers.RotatingFileHandler(
-            path, maxBytes=1_000_000, backupCount=2, encoding="utf-8"
+            path, maxBytes=1_000_000, backupCount=2, encoding="utf-8", errors="backslashreplace"
         )
     except OSError as error:
         return UserError(

@@ -203,9 +203,11 @@ def test_errors_are_kept_and_cleared(catalog: Catalog) -> None:
     catalog.put_facts([PhotoFacts(photo, error="The photo is torn off.")])
     assert catalog.photos([photo])[photo].error == "The photo is torn off."
     assert photo not in catalog.answers([photo])
-    catalog.put_facts([PhotoFacts(photo, 3, 4)])
+    catalog.put_facts([PhotoFacts(photo, 3, 4, HASH_A)])
+    assert catalog.photos([photo])[photo].error == "The photo is torn off."
+    catalog.put_facts([PhotoFacts(photo, error="")])
     record = catalog.photos([photo])[photo]
-    assert (record.error, record.width, record.height) == ("", 3, 4)
+    assert (record.error, record.width, record.height, record.sha256) == ("", 3, 4, HASH_A)
 
 
 STRANGE = [

@@ -195,7 +195,7 @@ def parse_prompt_set(text: str, name: str) -> PromptSet:
     A JSON object {"name", "templates": [{"text", "weight", "enabled"}]} is read too.
     """
     text = text.lstrip("\ufeff")
-    if text.lstrip().startswith("{\n") or text.lstrip().startswith('{"'):
+    if text.lstrip().startswith("{") and '"templates"' in text:
         return _prompt_set_of_json(text, name)
     templates: list[Template] = []
     named = False
@@ -257,6 +257,25 @@ def load_labels(path: Path) -> tuple[Label, ...]:
 def save_labels(path: Path, labels: Iterable[Label]) -> None:
     """Writes a file that load_labels reads, whole or not at all."""
     _write(path, format_labels(labels))
+
+
+def title_of(path: Path) -> str:
+    """What a file of labels or templates calls itself in its first line (`# Title`), else its name."""
+    first = _read(path).partition("\n")[0].strip()
+    return first[1:].strip() or path.stem if first.startswith("#") else path.stem
+
+
+def list_files(folder: Path) -> list[tuple[str, Path]]:
+    """(title, file) of every readable .txt and .json file in a folder, in the order of the file names."""
+    found = []
+    for path in sorted(folder.glob("*")) if folder.is_dir() else []:
+        if path.suffix in (".txt", ".json") and not path.name.startswith("."):
+            try:
+                is_json = path.suffix == ".json"
+                found.append((load_prompt_set(path).name if is_json else title_of(path), path))
+            except TextError:
+                continue
+    return found
 
 
 def load_prompt_set(path: Path) -> PromptSet:

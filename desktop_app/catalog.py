@@ -13,7 +13,7 @@ import os
 import sqlite3
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -404,28 +404,27 @@ class Catalog:
 
     def confirm(self, ids: Sequence[int], label: str | None = None) -> Change | None:
         """Confirm this label, or with None each photo's own proposal; None where that changes nothing."""
-        return self._confirm("confirm", ids, label)
+        return self._change("confirm", dict.fromkeys(ids, label), self._confirming)
+
+    def confirm_each(self, words: Mapping[int, str]) -> Change | None:
+        """Confirm for each photo id its own label, as one change; None where that changes nothing."""
+        return self._change("confirm", words, self._confirming)
 
     def change(self, ids: Sequence[int], label: str) -> Change | None:
         """Confirm another label than the one proposed: as `confirm`, but undo calls it a change."""
-        return self._confirm("change", ids, label)
+        return self._change("change", dict.fromkeys(ids, label), self._confirming)
 
     def reject(self, ids: Sequence[int], label: str | None = None) -> Change | None:
         """Say that the photos are not of this label (None: the one each has now)."""
+        return self._change("reject", dict.fromkeys(ids, label), self._rejecting)
 
-        def say(said: _Said, current: str) -> _Said:
-            word = label if label is not None else current
-            if not word or word in said.rejected:
-                return said
-            rejected = said.rejected | {word: (self._who, time.time())}
-            kept = said.label is not None and said.label != word
-            return _Said(said.label, said.who, said.time, rejected) if kept else _Said(rejected=rejected)
-
-        return self._change("reject", label or "", ids, say)
+    def reject_each(self, words: Mapping[int, str]) -> Change | None:
+        """Say of each photo id that it is not of its label here, as one change; None where that changes nothing."""
+        return self._change("reject", words, self._rejecting)
 
     def clear(self, ids: Sequence[int]) -> Change | None:
         """Take back everything persons said about these photos; the machine's proposal holds again."""
-        return self._change("clear", "", ids, lambda said, current: _Said())
+        return self._change("clear", dict.fromkeys(ids, ""), lambda said, word: _Said())
 
     def undo(self) -> Change | None:
         """Take the last change back; None where there is none."""
@@ -445,27 +444,35 @@ class Catalog:
         with self._store.read() as db:
             return _last_change(db, back=False)
 
-    def _confirm(self, verb: str, ids: Sequence[int], label: str | None) -> Change | None:
-        def say(said: _Said, current: str) -> _Said:
-            word = label if label is not None else current
-            if not word or said.label == word:
-                return said
-            others = {name: item for name, item in said.rejected.items() if name != word}
-            return _Said(word, self._who, time.time(), others)
+    def _confirming(self, said: _Said, word: str) -> _Said:
+        if not word or said.label == word:
+            return said
+        others = {name: item for name, item in said.rejected.items() if name != word}
+        return _Said(word, self._who, time.time(), others)
 
-        return self._change(verb, label or "", ids, say)
+    def _rejecting(self, said: _Said, word: str) -> _Said:
+        if not word or word in said.rejected:
+            return said
+        rejected = said.rejected | {word: (self._who, time.time())}
+        kept = said.label is not None and said.label != word
+        return _Said(said.label, said.who, said.time, rejected) if kept else _Said(rejected=rejected)
 
     def _change(
-        self, verb: str, label: str, ids: Sequence[int], say: Callable[[_Said, str], _Said]
+        self, verb: str, words: Mapping[int, str | None], say: Callable[[_Said, str], _Said]
     ) -> Change | None:
-        """Let `say` turn what was said of each photo, and the label that holds, into what is said now."""
+        """Let `say` turn what was said of each photo, and its word (None: the label that holds), into what is said."""
+        ids = list(words)
         with self._store.write() as db:
             said, holds = _said(db, ids), _answers(db, ids)
-            labels = {photo: answer.label for photo, answer in holds.items()}
-            after = {photo: say(before, labels.get(photo, "")) for photo, before in said.items()}
+            own = {photo: answer.label for photo, answer in holds.items()}
+            after = {}
+            for photo, before in said.items():
+                word = words[photo]
+                after[photo] = say(before, own.get(photo, "") if word is None else word)
             moved = {photo: new for photo, new in after.items() if new != said[photo]}
             if not moved:
                 return None
+            label = _only(words[photo] or "" for photo in moved)
             # A new change ends what could be redone.
             db.execute("DELETE FROM history WHERE undone")
             row = db.execute(
@@ -517,6 +524,12 @@ _ANSWER = """
 def _run(row: tuple[Any, ...]) -> Run:
     run, kind, model, prompt_set, config, state, started, ended, counts = row
     return Run(run, kind, model, prompt_set, json.loads(config), state, started, ended, json.loads(counts))
+
+
+def _only(words: Iterable[str]) -> str:
+    """The one word that all are, "" where they differ."""
+    different = set(words)
+    return different.pop() if len(different) == 1 else ""
 
 
 def _user() -> str:

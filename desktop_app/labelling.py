@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 KEPT_ANSWERS = 3  # what the catalogue and the wide CSV have room for
 _LOT = 512
+_BLOCK = 64  # a matrix product of another height rounds differently, so rows are scored this many at a time
 _DECODERS = 2
 
 
@@ -69,14 +70,25 @@ class Labeller:
         return model_key(self.model.spec)
 
     def judge(self, rows: Floats, keep: int | None = KEPT_ANSWERS) -> list[Verdict]:
-        """A verdict for each embedding (n, d), with the best ``keep`` answers (None: all)."""
+        """A verdict for each embedding (n, d), with the best ``keep`` answers (None: all).
+
+        The same embedding gets the same verdict to the last bit, alone or among thousands: a job that was killed
+        and goes on ends where an uninterrupted one does.
+        """
+        names = [label.name for label in self.recipe.labels]
+        verdicts: list[Verdict] = []
+        for start in range(0, len(rows), _BLOCK):
+            part = rows[start : start + _BLOCK]
+            block = np.zeros((_BLOCK, rows.shape[1]), np.float32)
+            block[: len(part)] = part
+            scores = self._score(block)
+            order = np.argsort(-scores.probability, axis=1, kind="stable")[:, :keep]
+            verdicts += [_verdict(scores, names, i, order[i]) for i in range(len(part))]
+        return verdicts
+
+    def _score(self, rows: Floats) -> zero_shot.Scores:
         recipe = self.recipe
-        scores = zero_shot.score(
-            rows, self._text, self.model.scale, recipe.bars, self._background, recipe.mode
-        )
-        names = [label.name for label in recipe.labels]
-        order = np.argsort(-scores.probability, axis=1, kind="stable")[:, :keep]
-        return [_verdict(scores, names, i, order[i]) for i in range(len(rows))]
+        return zero_shot.score(rows, self._text, self.model.scale, recipe.bars, self._background, recipe.mode)
 
     def events(self, config: Config, run: str = "") -> Iterator[Event]:
         """Label the photos of ``config``; with the id of an earlier ``run``, go on with that one."""

@@ -361,6 +361,22 @@ def test_a_new_change_ends_what_could_be_redone(catalog: Catalog) -> None:
     assert catalog.confirmed() == {}
 
 
+def test_many_labels_in_one_change(catalog: Catalog) -> None:
+    first, second, third = add(catalog, 3)
+    change = catalog.confirm_each({first: "cat", second: "dog", third: ""})
+    assert change
+    assert (change.label, change.count) == ("", 2)
+    assert catalog.confirmed() == {first: "cat", second: "dog"}
+    change = catalog.reject_each({first: "cat", third: "cat"})
+    assert change
+    assert (change.label, change.count) == ("cat", 2)
+    assert catalog.confirmed() == {second: "dog"}
+    assert catalog.answers([third])[third].rejected == ("cat",)
+    assert catalog.undo() == change
+    assert catalog.undo() is not None
+    assert catalog.confirmed() == {}
+
+
 def test_what_changes_nothing_is_no_change(catalog: Catalog) -> None:
     ids = add(catalog, 2)
     assert catalog.confirm(ids) is None

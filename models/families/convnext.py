@@ -97,6 +97,10 @@ class ConvNeXt(nn.Module):
         """See ConvNeXtTrunk.features."""
         return self.trunk.features(pixel_values, upto)
 
+    def after(self, name: str, output: Tensor) -> Tensor:
+        """See ConvNeXtTrunk.after."""
+        return self.trunk.after(name, output)
+
     def layers(self) -> tuple[Layer, ...]:
         """See ConvNeXtTrunk.layers."""
         return self.trunk.layers()

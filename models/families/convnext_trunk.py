@@ -6,7 +6,7 @@ Tensor names are those of the Hugging Face hub, so that a state dict needs no tr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -196,15 +196,17 @@ class Stage(nn.Module):
         self.downsampling_layer = nn.ModuleList(down)
         self.layers = nn.ModuleList(blocks)
 
-    def walk(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
-        """Yield ("down", output) where there is downsampling, then ("block0", output) and so on."""
+    def parts(self) -> Iterator[tuple[str, Callable[[Tensor], Tensor]]]:
+        """("down", downsampling) where there is any, then ("block0", block) and so on."""
         if len(self.downsampling_layer):
-            for part in self.downsampling_layer:
-                x = part(x)
-            yield "down", x
+            yield "down", self._down
         for index, block in enumerate(self.layers):
-            x = block(x)
-            yield f"block{index}", x
+            yield f"block{index}", block
+
+    def _down(self, x: Tensor) -> Tensor:
+        for part in self.downsampling_layer:
+            x = part(x)
+        return x
 
 
 class Stem(nn.Module):
@@ -261,8 +263,8 @@ class ConvNeXtTrunk(nn.Module):
         x = self.embeddings(pixel_values.contiguous(memory_format=torch.channels_last))
         yield "stem", x
         for number, stage in enumerate(self.encoder.stages, start=1):
-            for name, output in cast(Stage, stage).walk(x):
-                x = output
+            for name, part in cast(Stage, stage).parts():
+                x = part(x)
                 yield f"stage{number}.{name}", x
 
     def features(self, pixel_values: Tensor, upto: str | None = None) -> dict[str, Tensor]:
@@ -281,6 +283,20 @@ class ConvNeXtTrunk(nn.Module):
         x = pixel_values
         for _, output in self.walk(pixel_values):
             x = output
+        return x
+
+    def after(self, name: str, output: Tensor) -> Tensor:
+        """The last feature map from the output of the layer `name`: what `walk` would go on to. KeyError if unknown."""
+        x = output
+        waiting = name != "stem"
+        for number, stage in enumerate(self.encoder.stages, start=1):
+            for place, part in cast(Stage, stage).parts():
+                if not waiting:
+                    x = part(x)
+                elif f"stage{number}.{place}" == name:
+                    waiting = False
+        if waiting:
+            raise KeyError(name)
         return x
 
     def pool(self, feature_map: Tensor) -> Tensor:

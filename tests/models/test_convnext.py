@@ -84,6 +84,10 @@ def test_features_name_every_layer_and_stop_early() -> None:
     part = module.features(pixels, upto="stage2.down")
     assert list(part) == ["stem", "stage1.block0", "stage2.down"]
     torch.testing.assert_close(module.head(outputs["stage4.block0"]), module(pixels))
+    for name, output in outputs.items():
+        assert torch.equal(module.after(name, output), outputs["stage4.block0"])
+    with pytest.raises(KeyError):
+        module.after("stage2.block9", outputs["stem"])
     with pytest.raises(KeyError):
         module.features(pixels, upto="stage9.block0")
 

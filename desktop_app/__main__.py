@@ -136,7 +136,7 @@ def _show_problem(window: MainWindow, message: Message) -> None:
     """What needs to be read stands in the window, not only in the status bar."""
     if message.level is Level.ERROR or (message.level is Level.WARN and message.cure):
         kind = "error" if message.level is Level.ERROR else "warn"
-        window.messages.show_message(message.title, f"{message.cause} {message.cure}".strip(), kind)
+        window.messages.show_message(message.title, str(UserError(message.cause, message.cure)), kind)
 
 
 def _unexpected(

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QMenu
 from desktop_app import dialogs, paths, samples
 from desktop_app.widgets import drops
 from desktop_app.widgets.image_view import to_qimage
+from desktop_app.widgets.photo_grid import PhotoGrid, step_size
 from models.errors import UserError
 
 if TYPE_CHECKING:
@@ -176,6 +177,20 @@ class Commands(QObject):
     def do_inspector(self) -> None:
         """Fold or unfold the right column."""
         self._window.show_inspector(self._window.actions_by_name["inspector"].isChecked())
+
+    def do_larger(self) -> None:
+        """Thumbnails one size larger."""
+        step_size(self._session.settings, 1)
+
+    def do_smaller(self) -> None:
+        """Thumbnails one size smaller."""
+        step_size(self._session.settings, -1)
+
+    def do_select_all(self) -> None:
+        """Every photo in the grid on screen."""
+        panel = self._window.panel
+        for grid in panel.findChildren(PhotoGrid) if panel is not None else ():
+            grid.selectAll()
 
     def do_window_full_screen(self) -> None:
         """The window without frame, and back."""

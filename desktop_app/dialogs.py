@@ -29,6 +29,7 @@ from desktop_app import paths, theme
 from desktop_app.actions import ACTIONS, MENUS
 from desktop_app.version import version
 from desktop_app.widgets.section import text
+from models.errors import UserError
 
 if TYPE_CHECKING:
     from desktop_app.main_window import MainWindow
@@ -60,10 +61,11 @@ def _dialog(parent: QWidget, title: str, width: int) -> tuple[QDialog, QVBoxLayo
     dialog = QDialog(parent)
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     dialog.setWindowTitle(title)
-    dialog.setMinimumWidth(width)
     column = QVBoxLayout(dialog)
     column.setContentsMargins(24, 24, 24, 16)
     column.setSpacing(16)
+    # Not setMinimumWidth: that would overrule what the contents need.
+    column.addStrut(width)
     return dialog, column
 
 
@@ -78,7 +80,7 @@ def _close_button(dialog: QDialog) -> QDialogButtonBox:
 
 def show_shortcuts(window: "MainWindow") -> QDialog:
     """A sheet with every key, by menu, in two columns."""
-    dialog, column = _dialog(window, _tr("Keyboard shortcuts"), 640)
+    dialog, column = _dialog(window, _tr("Keyboard shortcuts"), 720)
     columns = QHBoxLayout()
     columns.setSpacing(40)
     column.addLayout(columns)
@@ -135,7 +137,7 @@ def device_report(window: "MainWindow") -> str:
     import PySide6
 
     lines = [
-        f"Pinhole {version()}",
+        _named(),
         f"Python {platform.python_version()}, PySide6 {PySide6.__version__}, {platform.platform()}",
         f"Display: {QGuiApplication.platformName()}, scale {window.devicePixelRatioF():g}",
     ]
@@ -152,9 +154,14 @@ def device_report(window: "MainWindow") -> str:
     return "\n".join(lines)
 
 
+def _named() -> str:
+    known = version()
+    return "Pinhole" if known == "unknown" else f"Pinhole {known}"
+
+
 def show_about(window: "MainWindow") -> QDialog:
     """What this is, versions, the device in use, and everything of it to copy."""
-    dialog, column = _dialog(window, _tr("About Pinhole"), 480)
+    dialog, column = _dialog(window, _tr("About Pinhole"), 560)
     head = QHBoxLayout()
     head.setSpacing(16)
     picture = QLabel()
@@ -162,7 +169,7 @@ def show_about(window: "MainWindow") -> QDialog:
     head.addWidget(picture, 0, Qt.AlignmentFlag.AlignTop)
     words = QVBoxLayout()
     words.setSpacing(4)
-    words.addWidget(text(f"Pinhole {version()}", "title"))
+    words.addWidget(text(_named(), "title"))
     words.addWidget(
         text(
             _tr("Three ways of seeing on your own photos, on your own computer, with nothing sent anywhere.")
@@ -207,42 +214,45 @@ def _report_buttons(dialog: QDialog, report: str) -> QHBoxLayout:
 
 def show_doctor(window: "MainWindow") -> QDialog:
     """The findings of `pinhole doctor`, made on the io lane while the dialog already stands."""
-    dialog, column = _dialog(window, _tr("Check the installation"), 560)
-    rows = QGridLayout()
-    rows.setHorizontalSpacing(12)
-    rows.setVerticalSpacing(6)
-    rows.setColumnStretch(1, 1)
-    rows.addWidget(text(_tr("Looking at this machine…"), "muted"), 0, 1)
-    column.addLayout(rows, 1)
-    column.addStretch(1)
+    dialog, column = _dialog(window, _tr("Check the installation"), 640)
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    column.addWidget(area, 1)
     column.addWidget(_close_button(dialog))
+    area.setWidget(text(_tr("Looking at this machine…"), "muted"))
     open_: list[QDialog] = [dialog]
     dialog.destroyed.connect(open_.clear)
 
     def fill(outcome: "Outcome") -> None:
-        if not open_:
-            return
-        while item := rows.takeAt(0):
-            if (widget := item.widget()) is not None:
-                widget.deleteLater()
-        if outcome.error is not None:
-            rows.addWidget(text(str(outcome.error), "error"), 0, 1)
-        for row, finding in enumerate(outcome.value or ()):
-            icon, role = {"good": ("check", ""), "note": ("info", "muted")}.get(
-                finding.status, ("warning", "warn")
-            )
-            picture = QLabel()
-            picture.setPixmap(
-                theme.pixmap(icon, dialog.palette().text().color(), 18, dialog.devicePixelRatioF())
-            )
-            rows.addWidget(picture, row, 0, Qt.AlignmentFlag.AlignTop)
-            said = " ".join(filter(None, (f"{finding.name}: {finding.words}", finding.cure)))
-            rows.addWidget(text(said, role), row, 1)
-        dialog.adjustSize()
+        if open_:
+            area.setWidget(_findings(outcome, dialog))
 
     window.session.work.once(_examine, fill, lane="io")
+    dialog.resize(700, 620)
     dialog.show()
     return dialog
+
+
+def _findings(outcome: "Outcome", dialog: QDialog) -> QWidget:
+    """A row for each finding: a shape, what was found, what to do about it."""
+    if outcome.error is not None:
+        return text(str(outcome.error), "error")
+    inner = QWidget()
+    rows = QGridLayout(inner)
+    rows.setContentsMargins(0, 0, 0, 0)
+    rows.setHorizontalSpacing(12)
+    rows.setVerticalSpacing(6)
+    rows.setColumnStretch(1, 1)
+    for row, finding in enumerate(outcome.value):
+        icon, role = {"good": ("check", ""), "note": ("info", "muted")}.get(
+            finding.status, ("warning", "warn")
+        )
+        picture = QLabel()
+        picture.setPixmap(theme.pixmap(icon, dialog.palette().text().color(), 18, dialog.devicePixelRatioF()))
+        rows.addWidget(picture, row, 0, Qt.AlignmentFlag.AlignTop)
+        rows.addWidget(text(f"{finding.name}: {UserError(finding.words, finding.cure)}", role), row, 1)
+    rows.setRowStretch(rows.rowCount(), 1)
+    return inner
 
 
 def _examine() -> list[Any]:
@@ -256,7 +266,7 @@ def _examine() -> list[Any]:
 
 def show_settings(window: "MainWindow") -> QDialog:
     """A row for every declared setting; each takes effect at once."""
-    dialog, column = _dialog(window, _tr("Settings"), 560)
+    dialog, column = _dialog(window, _tr("Settings"), 640)
     column.setContentsMargins(0, 0, 0, 16)
     area = QScrollArea()
     area.setWidgetResizable(True)
@@ -292,7 +302,7 @@ def show_settings(window: "MainWindow") -> QDialog:
     buttons.addStretch(1)
     buttons.addWidget(_close_button(dialog))
     column.addLayout(buttons)
-    dialog.resize(600, min(680, inner.sizeHint().height() + 90))
+    dialog.resize(680, min(700, inner.sizeHint().height() + 90))
     dialog.show()
     return dialog
 
@@ -378,8 +388,8 @@ class CrashDialog(QDialog):
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle("Pinhole")
-        self.setMinimumWidth(560)
         column = QVBoxLayout(self)
+        column.addStrut(560)
         column.setContentsMargins(24, 24, 24, 16)
         column.setSpacing(12)
         column.addWidget(text(_tr("Something went wrong in Pinhole itself"), "title"))

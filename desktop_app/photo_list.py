@@ -49,6 +49,7 @@ class PhotoList:
 
     def __init__(self) -> None:
         self._paths: list[str] = []
+        self._folded: list[str] = []  # for the search: folding 100,000 paths at each key would be felt
         self._index: dict[str, int] = {}
 
     def __len__(self) -> int:
@@ -71,12 +72,19 @@ class PhotoList:
             if path not in self._index:
                 self._index[path] = len(self._paths)
                 self._paths.append(path)
+                self._folded.append(path.casefold())
         return len(self._paths) - before
 
     def clear(self) -> None:
         """Forget all."""
         self._paths = []
+        self._folded = []
         self._index = {}
+
+    def containing(self, text: str) -> npt.NDArray[np.bool_]:
+        """(n,) True where the path below the common folder contains `text`, whatever the case."""
+        start, wanted = len(self.root()), text.casefold()
+        return np.fromiter((path.find(wanted, start) >= 0 for path in self._folded), bool, len(self))
 
     def root(self) -> str:
         """The folder that holds all photos, "" where there is none in common (or no photo)."""
@@ -114,9 +122,7 @@ class View:
             used = min(count, len(self.keep))
             shown[:used] = self.keep[:used]
         if self.text:
-            start = len(photos.root())
-            wanted = self.text.casefold()
-            shown &= np.fromiter((wanted in path[start:].casefold() for path in photos), bool, count)
+            shown &= photos.containing(self.text)
         return order[shown[order]]
 
     def _full_order(self, count: int) -> Indices:

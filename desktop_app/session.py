@@ -352,7 +352,7 @@ class _Reader:
         self._refused: list[tuple[str, OSError]] = []
         self._walk: Iterator[Path] | None = None
 
-    def take(self, most: int = 4000) -> list[str]:
+    def take(self, most: int = 2000) -> list[str]:
         """The next photos: at most `most`, and what is found in a twentieth of a second."""
         from models.images import walk
 

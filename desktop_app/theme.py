@@ -1,6 +1,7 @@
 """Light, dark and the system's choice: one small table of colours, one palette, one style sheet, tinted icons."""
 
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Literal, Protocol
 
 from PySide6.QtCore import QByteArray, QObject, QRectF, QSize, Qt, Signal
@@ -159,23 +160,26 @@ def system_is_dark() -> bool:
     return QGuiApplication.styleHints().colorScheme() != Qt.ColorScheme.Light
 
 
+@cache
 def base_font() -> QFont:
-    """The system's font at 13 px."""
+    """The system's font at 13 px. Fonts are kept: asking the system takes longer than painting a tile."""
     font = QFontDatabase.systemFont(QFontDatabase.SystemFont.GeneralFont)
     font.setPixelSize(13)
     return font
 
 
+@cache
 def small_font(pixels: int = 11) -> QFont:
     """For figures and captions under things."""
-    font = base_font()
+    font = QFont(base_font())
     font.setPixelSize(pixels)
     return font
 
 
+@cache
 def number_font(pixels: int = 13) -> QFont:
     """Figures of one width, so that columns of numbers stand still while they change."""
-    font = base_font()
+    font = QFont(base_font())
     font.setPixelSize(pixels)
     if hasattr(font, "setFeature"):  # Qt 6.7
         font.setFeature(QFont.Tag("tnum"), 1)
@@ -223,6 +227,7 @@ def palette(c: Colours) -> QPalette:
 def style_sheet(c: Colours) -> str:
     """The style sheet of resources with `@name` replaced by the colours of the table."""
     text = paths.resource("style/pinhole.qss").read_text(encoding="utf-8")
+    text = text.replace("@style", paths.resource("style").as_posix())
     # Longest names first: `@accent_text` must not be taken for `@accent`.
     for name in sorted((f.name for f in fields(c)), key=len, reverse=True):
         text = text.replace(f"@{name}", getattr(c, name))

@@ -41,7 +41,7 @@ class MessageBar(QWidget):
 
     def show_error(self, error: UserError, action: str = "") -> None:
         """A failure with its cause and cure, and perhaps one action (see action_clicked)."""
-        self.show_message(error.title, " ".join(filter(None, (error.cause, error.cure))), "error", action)
+        self.show_message(error.title, str(UserError(error.cause, error.cure)), "error", action)
 
     def show_message(self, title: str, more: str = "", kind: str = "info", action: str = "") -> None:
         """`kind` is "info", "warn" or "error"."""

@@ -4,6 +4,7 @@ from PySide6.QtCore import QItemSelectionModel, QModelIndex, QSize, Qt, Signal
 from PySide6.QtWidgets import QAbstractItemView, QWidget
 
 from desktop_app.session import Session
+from desktop_app.settings import Settings
 from desktop_app.widgets.photo_model import AnyIndex, PhotoModel
 from desktop_app.widgets.photo_tiles import CAPTION, PhotoDelegate
 from desktop_app.widgets.thumbnails import Thumbnails
@@ -81,13 +82,17 @@ class PhotoGrid(_PhotoTiles):
 
     def zoom(self, by: int) -> None:
         """Tiles one size larger or smaller; remembered."""
-        size = int(self._session.settings.thumbnail_size)
-        nearest = min(range(len(SIZES)), key=lambda i: abs(SIZES[i] - size))
-        self._session.settings.thumbnail_size = SIZES[min(max(nearest + by, 0), len(SIZES) - 1)]
+        step_size(self._session.settings, by)
 
     def _apply_size(self) -> None:
         size = int(self._session.settings.thumbnail_size)
         self.set_tile(QSize(size + 12, size * 3 // 4 + 12 + CAPTION), gap=6)
+
+
+def step_size(settings: Settings, by: int) -> None:
+    """Thumbnails one size larger or smaller, in every grid at once."""
+    nearest = min(range(len(SIZES)), key=lambda i: abs(SIZES[i] - int(settings.thumbnail_size)))
+    settings.thumbnail_size = SIZES[min(max(nearest + by, 0), len(SIZES) - 1)]
 
 
 class PhotoStrip(_PhotoTiles):

@@ -83,6 +83,13 @@ class PhotoModel(QAbstractListModel):
             return ", ".join(filter(None, (os.path.basename(path), label, marks.words(mark))))
         return None
 
+    def tile(self, row: int) -> tuple[str, str, float, Mark] | None:
+        """Path, label, probability and mark of a row at one go: what a tile is painted from."""
+        photo = self.photo_at(row)
+        if not 0 <= photo < len(self._session.photos):
+            return None
+        return (self._session.photos[photo], *self.answer(photo))
+
     def answer(self, photo: int) -> tuple[str, float, Mark]:
         """Label, probability and mark; a photo that could not be read has neither of the first two."""
         if self._session.photos[photo] in self._session.failures:

@@ -1,13 +1,15 @@
 """How a photo's tile is drawn: the picture, under it the mark and the label (or the name while there is no answer)."""
 
+import os
+
 from PySide6.QtCore import QModelIndex, QObject, QPersistentModelIndex, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPen, QPixmap
+from PySide6.QtGui import QColor, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from desktop_app import theme
 from desktop_app.photo_list import Mark
 from desktop_app.widgets import marks
-from desktop_app.widgets.photo_model import Role
+from desktop_app.widgets.photo_model import PhotoModel
 from desktop_app.widgets.thumbnails import Thumbnails
 
 CAPTION = 24
@@ -30,19 +32,20 @@ class PhotoDelegate(QStyledItemDelegate):
     def paint(
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
     ) -> None:
-        path = index.data(Role.PATH)
-        if path is None:
+        model = index.model()
+        tile = model.tile(index.row()) if isinstance(model, PhotoModel) else None
+        if tile is None:
             return
+        path, mark = tile[0], tile[3]
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         self._frame(painter, option)
-        mark = Mark(index.data(Role.MARK) or Mark.NONE)
         body = QRectF(option.rect).adjusted(_PAD, _PAD, -_PAD, -_PAD)
         if self._captions:
             caption = QRectF(body.left(), body.bottom() - CAPTION + 4, body.width(), CAPTION - 4)
             body.setBottom(body.bottom() - CAPTION)
-            self._caption(painter, option, index, caption, mark)
+            self._caption(painter, caption, tile)
         self._picture(painter, body, path, mark)
         if not self._captions and mark is not Mark.NONE:
             self._badge(painter, QRectF(option.rect), mark)
@@ -89,22 +92,15 @@ class PhotoDelegate(QStyledItemDelegate):
         )
         painter.drawPixmap(int(area.center().x() - side / 2), int(area.center().y() - side / 2), icon)
 
-    def _caption(
-        self,
-        painter: QPainter,
-        option: QStyleOptionViewItem,
-        index: QModelIndex | QPersistentModelIndex,
-        area: QRectF,
-        mark: Mark,
-    ) -> None:
+    def _caption(self, painter: QPainter, area: QRectF, tile: tuple[str, str, float, Mark]) -> None:
+        path, label, probability, mark = tile
         c = theme.colours()
         painter.setFont(theme.small_font(12))
-        metrics = QFontMetrics(painter.font())
+        metrics = painter.fontMetrics()
         left, right = area.left(), area.right()
         if mark is not Mark.NONE:
             marks.paint(painter, QRectF(left + 1, area.center().y() - 5, 11, 11), mark)
             left += 18
-        label, probability = index.data(Role.LABEL), index.data(Role.PROBABILITY)
         if label and probability and mark not in (Mark.CONFIRMED, Mark.REJECTED):
             figure = f"{probability:.0%}"
             width = metrics.horizontalAdvance(figure)
@@ -115,11 +111,7 @@ class PhotoDelegate(QStyledItemDelegate):
             right -= width + 6
         text = label if label and mark is not Mark.UNKNOWN else ""
         if not text:
-            text = (
-                index.data(Qt.ItemDataRole.DisplayRole)
-                if mark in (Mark.NONE, Mark.FAILED)
-                else marks.words(mark)
-            )
+            text = os.path.basename(path) if mark in (Mark.NONE, Mark.FAILED) else marks.words(mark)
         painter.setPen(QColor(c.text if label and mark is not Mark.UNKNOWN else c.muted))
         shown = metrics.elidedText(text, Qt.TextElideMode.ElideMiddle, int(right - left))
         painter.drawText(

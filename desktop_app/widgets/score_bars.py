@@ -115,7 +115,7 @@ class ScoreBars(QWidget):
         painter.setPen(QColor(c.text))
         line = QRectF(left, top + 1, length, _ROW - _BAR - 5)
         painter.drawText(line, int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter), figure)
-        text_right -= QFontMetrics(painter.font()).horizontalAdvance("100 %") + 8
+        text_right -= QFontMetrics(painter.font()).horizontalAdvance("100%") + 8
         if bar.cosine is not None:
             painter.setFont(theme.number_font(11))
             painter.setPen(QColor(c.muted))
@@ -190,5 +190,5 @@ class ScoreBars(QWidget):
 
 
 def percent(part: float) -> str:
-    """A probability as people write it: 3 %, 0.4 %, 100 %."""
-    return f"{part * 100:.0f} %" if part >= 0.0095 or part < 0.0005 else f"{part * 100:.1f} %"
+    """A probability as people write it: 3%, 0.4%, 100%."""
+    return f"{part:.0%}" if part >= 0.0095 or part < 0.0005 else f"{part:.1%}"

@@ -1,6 +1,6 @@
 """A titled part of an inspector that can be folded, and small labels that know their role."""
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -13,6 +13,8 @@ from PySide6.QtWidgets import (
 )
 
 from desktop_app import theme
+
+_SIDES = 10  # what style sheets may pad a label with
 
 
 class Section(QWidget):
@@ -92,10 +94,12 @@ def text(words: str, role: str = "") -> QLabel:
 class ElidedLabel(QLabel):
     """A label of one line that shortens its middle instead of widening the window; the tip has it whole."""
 
-    def __init__(self, words: str = "", parent: QWidget | None = None) -> None:
+    def __init__(self, words: str = "", parent: QWidget | None = None, *, fill: bool = True) -> None:
+        """With `fill` it takes the room there is, else what its words need and less where there is less."""
         super().__init__(parent)
         self._words = ""
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        wide = QSizePolicy.Policy.Ignored if fill else QSizePolicy.Policy.Maximum
+        self.setSizePolicy(wide, QSizePolicy.Policy.Preferred)
         self.setMinimumWidth(24)
         self.set_words(words)
 
@@ -104,6 +108,7 @@ class ElidedLabel(QLabel):
         if words != self._words:
             self._words = words
             self.setToolTip(words)
+            self.updateGeometry()
             self._elide()
 
     @property
@@ -111,8 +116,16 @@ class ElidedLabel(QLabel):
         """The whole text."""
         return self._words
 
+    def sizeHint(self) -> QSize:
+        self.ensurePolished()  # a style sheet may make it bold
+        hint = super().sizeHint()
+        hint.setWidth(self.fontMetrics().horizontalAdvance(self._words) + _SIDES)
+        return hint
+
     def resizeEvent(self, event: object) -> None:
         self._elide()
 
     def _elide(self) -> None:
-        self.setText(self.fontMetrics().elidedText(self._words, Qt.TextElideMode.ElideMiddle, self.width()))
+        self.setText(
+            self.fontMetrics().elidedText(self._words, Qt.TextElideMode.ElideMiddle, self.width() - _SIDES)
+        )

@@ -24,7 +24,7 @@ class TopBar(QFrame):
         row = QHBoxLayout(self)
         row.setContentsMargins(16, 8, 8, 8)
         row.setSpacing(8)
-        self._where = ElidedLabel()
+        self._where = ElidedLabel(fill=False)
         self._where.setObjectName("where")
         self._count = QLabel()
         self._count.setProperty("role", "muted")
@@ -33,7 +33,7 @@ class TopBar(QFrame):
         self._clear.setToolTip(self.tr("Show all photos"))
         self._clear.clicked.connect(self._show_all)
         theme.current().keep_icon(self._clear, "close")
-        row.addWidget(self._where, 1)
+        row.addWidget(self._where)
         row.addWidget(self._count)
         row.addWidget(self._clear)
         row.addStretch(1)
@@ -64,7 +64,8 @@ class TopBar(QFrame):
         self.search.clearFocus()
 
     def _button(self, action: QAction, word: str, icon: str) -> QPushButton:
-        button = QPushButton(word)
+        button = QPushButton(f" {word}")  # the space keeps the word off its icon
+        button.setAccessibleName(word)
         button.setToolTip(action.toolTip())
         theme.current().keep_icon(button, icon)
         button.clicked.connect(action.trigger)

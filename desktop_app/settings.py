@@ -7,6 +7,7 @@ the program goes on in memory. No Qt in here.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -169,7 +170,7 @@ class Store:
 
     def save(self) -> None:
         """Write what was changed here into the file, keeping what another window or a newer version wrote."""
-        changed = {key: _plain(self._values[key]) for key in list(self._changed)}
+        changed = self._take_changed()
         if not changed:
             return
         try:
@@ -181,11 +182,19 @@ class Store:
                 values["schema"] = max(SCHEMA, _schema(values))
                 _replace(self.path, json.dumps(values, indent=2, ensure_ascii=True).encode("ascii"))
         except OSError as error:
+            self._changed.update(changed)
             self._tell_unsaved(error)
             return
         self._unsaved_told = False
-        # A key that was set again meanwhile has a later save on its way.
-        self._changed -= {key for key, value in changed.items() if _plain(self._values[key]) == value}
+
+    def _take_changed(self) -> dict[str, Any]:
+        # A key is taken off before its value is read: one that is set meanwhile is on again, for the next save.
+        taken: dict[str, Any] = {}
+        with contextlib.suppress(KeyError):
+            while True:
+                key = self._changed.pop()
+                taken[key] = _plain(self._values[key])
+        return taken
 
     def _load(self) -> None:
         try:
@@ -386,6 +395,10 @@ class Settings(Store):
     )
     labels = Setting[tuple[str, ...]]("texts", (), shown=False)
     prompt_set = Setting("text", "photo", shown=False)
+    label_recipe = Setting(
+        "text", "", shown=False
+    )  # labels and templates as desktop_app.label_recipe writes them
+    label_columns = Setting("text", "", shown=False)  # how wide the labels' column is and how high its parts
     recent_folders = Setting[tuple[str, ...]]("texts", (), shown=False)
     last_folder = Setting("text", "", shown=False)
     current_model = Setting("text", "", shown=False)

@@ -13,7 +13,7 @@ from PySide6.QtGui import QColor, QIcon
 from PySide6.QtWidgets import QApplication
 
 from desktop_app import dialogs, paths, theme
-from desktop_app.catalog import Catalog
+from desktop_app.catalog import Catalog, open_or_temporary
 from desktop_app.main_window import MainWindow
 from desktop_app.notify import Level, Message, Notify, start_log, stop_log
 from desktop_app.session import Session
@@ -89,7 +89,7 @@ def start(app: QApplication, words: Sequence[str] = ()) -> Program:
     settings.watch("theme", lambda _, choice: look.choose(choice))
     app.setWindowIcon(QIcon(theme.pixmap("app", QColor("white"), 256)))
     work = Work(app, journal=paths.jobs_dir())
-    catalog = Catalog(paths.catalog_file())
+    catalog = open_or_temporary(paths.catalog_file())
     session = Session(settings, work, catalog, notify)
     window = MainWindow(session)
     program = Program(app, settings, notify, work, catalog, session, window)

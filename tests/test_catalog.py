@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from desktop_app import catalog_store
-from desktop_app.catalog import Catalog, CatalogError, PhotoFacts, PhotoRecord, Proposal
+from desktop_app.catalog import Catalog, CatalogError, PhotoFacts, PhotoRecord, Proposal, open_or_temporary
 
 HASH_A, HASH_B = "a" * 64, "b" * 64
 
@@ -614,6 +614,24 @@ def test_a_file_of_a_newer_version_is_refused_and_left_alone(file: Path) -> None
     with pytest.raises(CatalogError, match="newer version"):
         Catalog(file)
     assert file.read_bytes() == before
+
+
+def test_a_session_goes_on_without_a_catalogue_that_cannot_be_opened(file: Path) -> None:
+    Catalog(file).close()
+    with sqlite3.connect(file) as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    before = file.read_bytes()
+    catalog = open_or_temporary(file)
+    (problem,) = catalog.problems
+    assert "newer version" in str(problem)
+    assert "nothing is kept" in str(problem)
+    assert catalog.confirm(add(catalog, 1), "cat")
+    catalog.close()
+    assert file.read_bytes() == before
+    usual = open_or_temporary(file.with_name("other.sqlite"))
+    assert usual.problems == []
+    usual.close()
 
 
 def test_an_older_file_is_migrated_and_a_copy_kept(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

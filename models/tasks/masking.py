@@ -65,6 +65,12 @@ class MaskResult:
     compute_saved: float
     """Share of the encoder's multiply-adds that hiding saved, 0..1 (0 for SimMIM, which encodes mask tokens too)."""
 
+    def error_at(self, x: float, y: float) -> float | None:
+        """The error at a place of the picture (0..1 each) in grey levels; None where the patch is visible."""
+        rows, columns = self.error.shape
+        found = float(self.error[min(int(y * rows), rows - 1), min(int(x * columns), columns - 1)])
+        return None if math.isnan(found) else found
+
 
 @dataclass(frozen=True, eq=False)
 class _Seen:

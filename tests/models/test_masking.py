@@ -83,6 +83,10 @@ def test_a_result_shows_what_the_model_saw_and_made_of_it(painter: Painter) -> N
     assert np.array_equal(np.isnan(result.error), ~result.patches)
     assert (result.tokens_seen, result.tokens_all) == (16, 64)
     assert 0.7 < result.compute_saved < 0.95
+    for (row, column), hidden_here in np.ndenumerate(result.patches):
+        found = result.error_at((column + 0.5) / 8, (row + 0.5) / 8)
+        assert found == (result.error[row, column] if hidden_here else None)
+    assert result.error_at(1.0, 1.0) == result.error_at(0.99, 0.99)
 
 
 def test_scores_are_of_the_hidden_pixels(painter: Painter) -> None:

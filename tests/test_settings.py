@@ -14,8 +14,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from desktop_app import paths
-from desktop_app import settings as settings_module
+from desktop_app import paths, settings_store
 from desktop_app.settings import SCHEMA, Settings
 
 
@@ -206,7 +205,7 @@ def test_a_disk_that_cannot_be_written_is_told_once_and_the_program_goes_on(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(settings_module.os, "fsync", full)
+        patch.setattr(settings_store.os, "fsync", full)
         settings.theme = "dark"
         settings.mode = "multi"
         assert (settings.theme, settings.mode) == ("dark", "multi")

@@ -1,0 +1,118 @@
+"""What machines propose and persons say: the statements under the catalogue's verbs, in an open transaction."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from desktop_app.catalog_photos import ids_json
+from desktop_app.catalog_types import Answer, Change, Proposal, Run, Said
+
+# A proposal for a content that the photo no longer has does not count, unless a person confirmed on it.
+ANSWER = """
+    SELECT p.id, k.label, k.who, k.time, m.label, m.probability, m.margin, m.decision, m.label_2,
+        m.probability_2, m.label_3, m.probability_3, m.time, r.model, r.prompt_set, m.run
+    FROM json_each(?) j CROSS JOIN photos p ON p.id = j.value
+    LEFT JOIN confirmed k ON k.photo = p.id
+    LEFT JOIN proposals m ON m.photo = p.id AND (m.content = p.content OR k.photo IS NOT NULL)
+    LEFT JOIN runs r ON r.id = m.run
+    WHERE k.photo IS NOT NULL OR m.photo IS NOT NULL OR EXISTS (SELECT 1 FROM rejected x WHERE x.photo = p.id)
+    ORDER BY j.key
+"""
+
+
+def to_run(row: tuple[Any, ...]) -> Run:
+    run, kind, model, prompt_set, config, state, started, ended, counts = row
+    return Run(run, kind, model, prompt_set, json.loads(config), state, started, ended, json.loads(counts))
+
+
+def only_word(words: Iterable[str]) -> str:
+    """The one word that all are, "" where they differ."""
+    different = set(words)
+    return different.pop() if len(different) == 1 else ""
+
+
+def propose(db: sqlite3.Connection, run: str, proposals: Iterable[Proposal]) -> int:
+    before = db.total_changes
+    db.executemany(
+        "INSERT OR REPLACE INTO proposals SELECT id, content, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM photos"
+        " WHERE id = ? AND id NOT IN (SELECT photo FROM confirmed)",
+        [proposal_row(run, item) for item in proposals],
+    )
+    return db.total_changes - before
+
+
+def proposal_row(run: str, item: Proposal) -> tuple[Any, ...]:
+    scores = item.probability, item.margin, item.decision, item.label_2, item.probability_2
+    return (run, item.label, *scores, item.label_3, item.probability_3, time.time(), item.photo)
+
+
+def to_answer(row: tuple[Any, ...], rejected: tuple[str, ...]) -> Answer:
+    photo, label, who, when = row[:4]
+    proposal = None if row[15] is None else Proposal(photo, *row[4:12])
+    about = (row[13] or "", row[14] or "", row[15] or "")
+    if label is not None:
+        return Answer(photo, label, True, "label", proposal, rejected, who, when, *about)
+    if proposal is None:
+        return Answer(photo, rejected=rejected)
+    # What a person has said it is not cannot be what it is.
+    refused = proposal.label in rejected
+    decision = "unsure" if refused else proposal.decision
+    return Answer(
+        photo, "" if refused else proposal.label, False, decision, proposal, rejected, "", row[12], *about
+    )
+
+
+def answers_of(db: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Answer]:
+    chosen = (ids_json(ids),)
+    rows = db.execute(ANSWER, chosen).fetchall()
+    rejected: dict[int, list[str]] = {}
+    sql = "SELECT photo, label FROM rejected WHERE photo IN (SELECT value FROM json_each(?)) ORDER BY time"
+    for photo, label in db.execute(sql, chosen):
+        rejected.setdefault(photo, []).append(label)
+    return {row[0]: to_answer(row, tuple(rejected.get(row[0], ()))) for row in rows}
+
+
+def said_of(db: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Said]:
+    chosen = (ids_json(ids),)
+    rows = db.execute(
+        "SELECT p.id, k.label, k.who, k.time FROM json_each(?) j CROSS JOIN photos p ON p.id = j.value"
+        " LEFT JOIN confirmed k ON k.photo = p.id",
+        chosen,
+    ).fetchall()
+    rejected: dict[int, dict[str, tuple[str, float]]] = {}
+    sql = "SELECT photo, label, who, time FROM rejected WHERE photo IN (SELECT value FROM json_each(?))"
+    for photo, label, who, when in db.execute(sql, chosen):
+        rejected.setdefault(photo, {})[label] = (who, when)
+    return {
+        photo: Said(label, who or "", when or 0.0, rejected.get(photo, {}))
+        for photo, label, who, when in rows
+    }
+
+
+def put_said(db: sqlite3.Connection, said: dict[int, Said]) -> None:
+    chosen = (ids_json(said),)
+    db.execute("DELETE FROM confirmed WHERE photo IN (SELECT value FROM json_each(?))", chosen)
+    db.execute("DELETE FROM rejected WHERE photo IN (SELECT value FROM json_each(?))", chosen)
+    words = [
+        (photo, item.label, item.who, item.time) for photo, item in said.items() if item.label is not None
+    ]
+    db.executemany("INSERT INTO confirmed VALUES (?, ?, ?, ?)", words)
+    refusals = [
+        (photo, label, who, when)
+        for photo, item in said.items()
+        for label, (who, when) in item.rejected.items()
+    ]
+    db.executemany("INSERT INTO rejected VALUES (?, ?, ?, ?)", refusals)
+
+
+def last_change(db: sqlite3.Connection, *, back: bool) -> Change | None:
+    order = "DESC" if back else "ASC"
+    row = db.execute(
+        f"SELECT id, verb, label, count FROM history WHERE undone = ? ORDER BY id {order} LIMIT 1",
+        (int(not back),),
+    ).fetchone()
+    return None if row is None else Change(*row)

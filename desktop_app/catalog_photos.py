@@ -1,0 +1,197 @@
+"""Photos, what they hold, and vectors a content: the statements under the catalogue's verbs.
+
+Every function works on the connection of an open transaction. A path is bytes; a content is what a file holds, so
+that a moved, copied or merely touched photo keeps what was computed from it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from desktop_app.catalog_store import CatalogError
+from desktop_app.catalog_types import PhotoFacts, PhotoRecord
+
+SPACE = 1 << 40  # a vector's key is space * SPACE + content
+
+PHOTO = (
+    "SELECT p.id, p.path, p.size, p.mtime_ns, c.sha256, p.width, p.height, p.error, p.content"
+    " FROM photos p JOIN contents c ON c.id = p.content"
+)
+
+
+def to_bytes(path: Path | str) -> bytes:
+    return os.fsencode(os.path.abspath(path))
+
+
+def ids_json(ids: Iterable[int]) -> str:
+    return json.dumps([int(photo) for photo in ids])
+
+
+def to_record(row: tuple[Any, ...], state: str = "unchanged", wants_hash: bool = False) -> PhotoRecord:
+    photo, path, size, mtime, sha256, width, height, error = row[:8]
+    hashed = sha256.hex() if sha256 else ""
+    return PhotoRecord(
+        photo, Path(os.fsdecode(path)), size, mtime, state, wants_hash, hashed, width, height, error or ""
+    )
+
+
+def one_photo(db: sqlite3.Connection, photo: int) -> tuple[Any, ...]:
+    row: tuple[Any, ...] | None = db.execute(f"{PHOTO} WHERE p.id = ?", (photo,)).fetchone()
+    if row is None:
+        raise CatalogError("The photo is no longer in the catalogue", f"its number was {photo}")
+    return row
+
+
+def by_path(db: sqlite3.Connection, paths: list[bytes]) -> dict[bytes, tuple[Any, ...]]:
+    known: dict[bytes, tuple[Any, ...]] = {}
+    for start in range(0, len(paths), 500):
+        part = paths[start : start + 500]
+        marks = ",".join("?" * len(part))
+        known.update((row[1], row) for row in db.execute(f"{PHOTO} WHERE p.path IN ({marks})", part))
+    return known
+
+
+def sync_one(
+    db: sqlite3.Connection,
+    known: dict[bytes, tuple[Any, ...]],
+    path: bytes,
+    size: int,
+    mtime: int,
+    now: float,
+) -> PhotoRecord:
+    row = known.get(path)
+    if row is not None and (row[2], row[3]) == (size, mtime):
+        return to_record(row)
+    hashed = "SELECT 1 FROM contents WHERE size = ? AND sha256 IS NOT NULL LIMIT 1"
+    wants_hash = db.execute(hashed, (size,)).fetchone() is not None
+    content = db.execute("INSERT INTO contents (size) VALUES (?) RETURNING id", (size,)).fetchone()[0]
+    if row is None:
+        db.execute(
+            "INSERT INTO photos (path, size, mtime_ns, content, seen) VALUES (?, ?, ?, ?, ?)",
+            (path, size, mtime, content, now),
+        )
+    else:
+        db.execute(
+            "UPDATE photos SET size = ?, mtime_ns = ?, content = ?, width = NULL, height = NULL, error = NULL"
+            " WHERE id = ?",
+            (size, mtime, content, row[0]),
+        )
+    fresh = db.execute(f"{PHOTO} WHERE p.path = ?", (path,)).fetchone()
+    known[path] = fresh
+    return to_record(fresh, "new" if row is None else "changed", wants_hash)
+
+
+def adopt_content(db: sqlite3.Connection, photo: int, size: int, digest: bytes) -> int:
+    """Let the photo point at the content of this hash, and return it; what was known of either is kept."""
+    mine, hashed = db.execute(
+        "SELECT c.id, c.sha256 FROM photos p JOIN contents c ON c.id = p.content WHERE p.id = ?", (photo,)
+    ).fetchone()
+    row = db.execute("SELECT id FROM contents WHERE sha256 = ?", (digest,)).fetchone()
+    if row is None and hashed is None:
+        db.execute("UPDATE contents SET sha256 = ? WHERE id = ?", (digest, mine))
+        return int(mine)
+    if row is None:
+        # The file was changed under an unchanged size and mtime: its old content is no longer its own.
+        row = db.execute(
+            "INSERT INTO contents (size, sha256) VALUES (?, ?) RETURNING id", (size, digest)
+        ).fetchone()
+    theirs = int(row[0])
+    if theirs != mine:
+        db.execute("UPDATE photos SET content = ? WHERE id = ?", (theirs, photo))
+    if theirs != mine and hashed is None:
+        # It was the same content all along, only not known as such.
+        db.execute("UPDATE proposals SET content = ? WHERE photo = ? AND content = ?", (theirs, photo, mine))
+        hand_on_vectors(db, mine, theirs)
+        db.execute("DELETE FROM contents WHERE id = ? AND id NOT IN (SELECT content FROM photos)", (mine,))
+    return theirs
+
+
+def hand_on_vectors(db: sqlite3.Connection, mine: int, theirs: int) -> None:
+    for (space,) in db.execute("SELECT id FROM spaces").fetchall():
+        old, new = space * SPACE + mine, space * SPACE + theirs
+        db.execute("UPDATE OR IGNORE vectors SET key = ? WHERE key = ?", (new, old))
+        db.execute("DELETE FROM vectors WHERE key = ?", (old,))
+
+
+def put_facts(db: sqlite3.Connection, facts: Iterable[PhotoFacts]) -> None:
+    for fact in facts:
+        db.execute(
+            "UPDATE photos SET width = coalesce(?, width), height = coalesce(?, height),"
+            " error = nullif(coalesce(?, error), '') WHERE id = ?",
+            (fact.width, fact.height, fact.error, fact.photo),
+        )
+        if fact.error:
+            # What cannot be read has no label, whatever was said of it when it still could be.
+            db.execute(
+                "DELETE FROM proposals WHERE photo = ? AND photo NOT IN (SELECT photo FROM confirmed)",
+                (fact.photo,),
+            )
+        if fact.sha256:
+            row = db.execute("SELECT size FROM photos WHERE id = ?", (fact.photo,)).fetchone()
+            if row is not None:
+                adopt_content(db, fact.photo, row[0], bytes.fromhex(fact.sha256))
+
+
+def put_vectors(
+    db: sqlite3.Connection, model: str, layer: str, rows: Sequence[tuple[int, npt.NDArray[Any]]]
+) -> None:
+    if not rows:
+        return
+    dim = int(np.asarray(rows[0][1]).size)
+    space = space_of(db, model, layer, dim)
+    chosen = ids_json([photo for photo, _ in rows])
+    sql = "SELECT id, content FROM photos WHERE id IN (SELECT value FROM json_each(?))"
+    content = dict(db.execute(sql, (chosen,)).fetchall())
+    data = [
+        (space * SPACE + content[photo], to_half(vector, dim)) for photo, vector in rows if photo in content
+    ]
+    db.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", data)
+
+
+def vanished(db: sqlite3.Connection, photo: int, content: int, exists: Callable[[Path], bool]) -> int | None:
+    rows = db.execute(
+        "SELECT id, path FROM photos WHERE content = ? AND id <> ? ORDER BY id", (content, photo)
+    )
+    return next((row[0] for row in rows.fetchall() if not exists(Path(os.fsdecode(row[1])))), None)
+
+
+def spoken_for(db: sqlite3.Connection, photo: int) -> bool:
+    """A person has already said something about this very record, so it must not give way to another."""
+    for table in ("confirmed", "rejected"):
+        if db.execute(f"SELECT 1 FROM {table} WHERE photo = ?", (photo,)).fetchone():
+            return True
+    return False
+
+
+def sweep(db: sqlite3.Connection) -> None:
+    """Delete contents that no photo has, and their vectors."""
+    orphans = db.execute("SELECT id FROM contents WHERE id NOT IN (SELECT content FROM photos)").fetchall()
+    spaces = db.execute("SELECT id FROM spaces").fetchall()
+    keys = [(space * SPACE + content,) for (space,) in spaces for (content,) in orphans]
+    db.executemany("DELETE FROM vectors WHERE key = ?", keys)
+    db.executemany("DELETE FROM contents WHERE id = ?", orphans)
+
+
+def space_of(db: sqlite3.Connection, model: str, layer: str, dim: int) -> int:
+    row = db.execute("SELECT id, dim FROM spaces WHERE model = ? AND layer = ?", (model, layer)).fetchone()
+    if row is None:
+        sql = "INSERT INTO spaces (model, layer, dim) VALUES (?, ?, ?) RETURNING id, dim"
+        row = db.execute(sql, (model, layer, dim)).fetchone()
+    if row[1] != dim:
+        raise ValueError(f"{model} {layer} has vectors of {row[1]} numbers, not {dim}")
+    return int(row[0])
+
+
+def to_half(vector: npt.NDArray[Any], dim: int) -> bytes:
+    data = np.ascontiguousarray(vector, np.float16)
+    if data.size != dim:
+        raise ValueError(f"a vector of {data.size} numbers among vectors of {dim}")
+    return data.tobytes()

@@ -28,7 +28,13 @@ def torch_load(tree: ast.Module, name: str) -> Iterator[tuple[int, str]]:
             yield node.lineno, "torch.load belongs in models/checkpoint.py alone"
 
 
+# These two read the *names* inside a pickle to refuse it, or to find tensors, with every call in it forbidden.
+PICKLE_READERS = {"models/checkpoint.py", "models/torchscript.py"}
+
+
 def no_pickle(tree: ast.Module, name: str) -> Iterator[tuple[int, str]]:
+    if name in PICKLE_READERS:
+        return
     for node in ast.walk(tree):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom):

@@ -160,8 +160,14 @@ class Work:
             self._tell(job)
 
     def unfinished(self) -> list[JobRecord]:
-        """Jobs of earlier runs that were killed or interrupted, oldest first. Reads the disk."""
-        return self.journal.unfinished() if self.journal else []
+        """Jobs of earlier runs that were killed or interrupted, oldest first. Reads the disk: ask on the io lane.
+
+        Long-ended jobs are deleted on the way.
+        """
+        if self.journal is None:
+            return []
+        self.journal.prune()
+        return self.journal.unfinished()
 
     def watch(self, callback: Callable[[Job], None]) -> Callable[[], None]:
         """Call back on the GUI thread with every job that is new, changes or is forgotten; returns the undoing."""

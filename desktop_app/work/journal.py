@@ -22,6 +22,7 @@ from desktop_app.work.filelock import HeldLock, try_lock
 
 _ENDED = "ended"
 _KEEP_ENDED = 50
+_TAIL = 65536
 
 
 def to_json(value: Any) -> Any:
@@ -170,13 +171,9 @@ def _record(folder: Path) -> JobRecord | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     kind, title, config, started = fields
-    last: dict[str, Any] = {}
-    end: dict[str, Any] = {}
-    for line in _lines(folder / "events.jsonl"):
-        if line.get("event") == _ENDED:
-            end = line
-        else:
-            end, last = {}, line
+    lines = _tail(folder / "events.jsonl")
+    end = lines[-1] if lines and lines[-1].get("event") == _ENDED else {}
+    last = next((line for line in reversed(lines) if line.get("event") != _ENDED), {})
     state, error = str(end.get("state", "")), str(end.get("error", ""))
     return JobRecord(folder.name, kind, title, config, folder, started, state, error, last)
 
@@ -195,15 +192,30 @@ def _is_free(folder: Path) -> bool:
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
     try:
         with open(path, "rb") as file:
-            for line in file:
-                try:
-                    value = json.loads(line)
-                except ValueError:
-                    continue
-                if isinstance(value, dict):
-                    yield value
+            yield from filter(None, map(_parse, file))
     except OSError:
         return
+
+
+def _tail(path: Path) -> list[dict[str, Any]]:
+    """The last lines: a job of a hundred thousand photos has as many, and the list of jobs wants only the end."""
+    try:
+        with open(path, "rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - _TAIL))
+            lines = file.read().split(b"\n")
+    except OSError:
+        return []
+    return list(filter(None, map(_parse, lines)))
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    """One event; None for a line that was torn."""
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def _mend(path: Path) -> None:

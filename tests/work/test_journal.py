@@ -71,6 +71,21 @@ def test_a_torn_last_line_costs_that_line_only(tmp_path_factory: pytest.TempPath
     assert jobs.records()[0].state == "done"
 
 
+def test_the_end_of_a_long_job_is_found_without_reading_all_of_it(jobs: Journal) -> None:
+    running = jobs.open("test", "t", {})
+    for index in range(2000):
+        running.append(Labelled(Path(f"/photos/{index}.jpg"), 0.5))
+    running.close()
+    assert running.folder.joinpath("events.jsonl").stat().st_size > 2 * journal._TAIL
+    (record,) = jobs.unfinished()
+    assert record.last["data"]["path"] == "/photos/1999.jpg"
+    assert len(list(record.events())) == 2000
+    again = jobs.reopen(record)
+    assert again
+    again.end("cancelled")
+    assert [(found.state, found.last["event"]) for found in jobs.records()] == [("cancelled", "Labelled")]
+
+
 def test_a_job_file_that_cannot_be_read_is_passed_over(jobs: Journal) -> None:
     jobs.open("test", "good", {}).close()
     bad = jobs.open("test", "bad", {})

@@ -1,5 +1,6 @@
 """The panels, in the order of the rail. Adding one is one file and one name here."""
 
 from desktop_app.panels.base import Panel
+from desktop_app.panels.label import LabelPanel
 
-PANELS: tuple[type[Panel], ...] = ()
+PANELS: tuple[type[Panel], ...] = (LabelPanel,)

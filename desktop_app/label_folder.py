@@ -1,0 +1,286 @@
+"""What is known of each open photo: catalogue number, embedding, a person's word; and scoring all of it at once.
+
+Arrays, row i for photo i. They grow on the GUI thread; a scoring call on the model lane reads a snapshot. No Qt.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from desktop_app.catalog import Answer, Catalog
+from desktop_app.photo_list import Answers, Mark
+from models.errors import UserError
+from models.tasks.scoring import Bars, Decision, Scores, score
+
+Floats = npt.NDArray[np.float32]
+Halves = npt.NDArray[np.float16]
+Ints = npt.NDArray[np.int32]
+Bools = npt.NDArray[np.bool_]
+Bytes = npt.NDArray[np.uint8]
+
+_LOT = 4096  # rows scored at a time: a megabyte or two, which stays in the cache
+_MARKS = {Decision.LABEL: Mark.LABEL, Decision.UNSURE: Mark.UNSURE, Decision.UNKNOWN: Mark.UNKNOWN}
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a person said about a photo: the label it is ("" for none), and those it is not."""
+
+    label: str = ""
+    rejected: tuple[str, ...] = ()
+
+    @staticmethod
+    def of(answer: Answer) -> Said | None:
+        """The person's part of a catalogue answer."""
+        if not answer.confirmed and not answer.rejected:
+            return None
+        return Said(answer.label if answer.confirmed else "", answer.rejected)
+
+
+@dataclass(frozen=True, eq=False)
+class Looked:
+    """What the catalogue knows of some photos: ids (n,), mtimes (n,), which have an embedding and those rows (m, d)."""
+
+    ids: npt.NDArray[np.int64]
+    mtimes: npt.NDArray[np.int64]
+    have: Bools
+    rows: Halves
+    said: dict[int, Said]  # place among these photos -> a person's word
+    errors: dict[int, str]
+
+
+def look(catalog: Catalog, paths: Sequence[str], model: str, content_hash: Callable[[Path], str]) -> Looked:
+    """Ask the catalogue about photos as they are on the disk now; moved ones are recognised. Runs on a worker."""
+    stats = [_stat(path) for path in paths]
+    records = catalog.sync([(path, *stat) for path, stat in zip(paths, stats, strict=True)])
+    for place, record in enumerate(records):
+        if record.wants_hash and record.size > 0:
+            try:
+                records[place] = catalog.identify(record.id, content_hash(record.path))
+            except (OSError, UserError):
+                continue  # unreadable: embedding it will say why, in better words
+    ids = [record.id for record in records]
+    found, rows = catalog.load_embeddings(ids, model)
+    have = np.isin(np.asarray(ids, np.int64), np.asarray(found, np.int64))
+    places = {photo: place for place, photo in enumerate(ids)}
+    said = {places[photo]: Said.of(answer) for photo, answer in catalog.answers(ids).items()}
+    return Looked(
+        np.asarray(ids, np.int64),
+        np.asarray([stat[1] for stat in stats], np.int64),
+        have,
+        rows,
+        {place: word for place, word in said.items() if word is not None},
+        {place: record.error for place, record in enumerate(records) if record.error},
+    )
+
+
+def _stat(path: str) -> tuple[int, int]:
+    try:
+        stat = os.stat(path)
+    except (OSError, ValueError):
+        return -1, -1
+    return stat.st_size, stat.st_mtime_ns
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """Answers for n photos: best (n,) row of the label or -1, second (n,), probability, margin, decision (uint8).
+
+    `numbers` and `names` are those of the labels it was scored with; `known` (n,) is False where no embedding was.
+    """
+
+    numbers: Ints
+    names: tuple[str, ...]
+    known: Bools
+    best: Ints
+    probability: Floats
+    margin: Floats
+    decision: Bytes
+
+    @staticmethod
+    def none(count: int = 0) -> Scored:
+        """Nothing is known about `count` photos."""
+        return Scored(
+            numbers=np.zeros(0, np.int32),
+            names=(),
+            known=np.zeros(count, bool),
+            best=np.full(count, -1, np.int32),
+            probability=np.zeros(count, np.float32),
+            margin=np.zeros(count, np.float32),
+            decision=np.zeros(count, np.uint8),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """Everything that a scoring call needs beside the photos: unit rows of the labels (k, d), scale, bars, mode."""
+
+    numbers: tuple[int, ...]
+    names: tuple[str, ...]
+    text: Floats
+    scale: float
+    bars: Bars
+    background: Floats | None
+    mode: str
+
+
+def score_folder(rows: Halves, have: Bools, question: Question) -> Scored:
+    """Score every photo that has an embedding, some thousands at a time."""
+    out = Scored.none(len(have))
+    places = np.flatnonzero(have)
+    if not len(question.names) or not len(places):
+        return out
+    for start in range(0, len(places), _LOT):
+        part = places[start : start + _LOT]
+        # In the precision in which they are stored, so that the command line gives the same answers.
+        scores = score_rows(rows[part].astype(np.float32), question)
+        out.best[part] = scores.best
+        out.probability[part] = scores.probability[np.arange(len(part)), scores.best]
+        out.margin[part] = scores.margin
+        out.decision[part] = scores.decision
+    return replace(out, numbers=np.asarray(question.numbers, np.int32), names=question.names, known=have)
+
+
+def score_rows(rows: Floats, question: Question) -> Scores:
+    """The full scores (n, k) of a few photos."""
+    q = question
+    return score(rows, q.text, q.scale, q.bars, q.background, q.mode)
+
+
+def merged(old: Scored, new: Scored) -> Scored:
+    """`old` with what is known in `new`; both answer one question."""
+    grown = Scored.none(len(new.known))
+    for name in ("known", "best", "probability", "margin", "decision"):
+        array = getattr(grown, name)
+        array[: len(old.known)] = getattr(old, name)[: len(array)]
+        array[new.known] = getattr(new, name)[new.known]
+    return replace(grown, numbers=new.numbers, names=new.names)
+
+
+class Folder:
+    """The arrays of the open list. `version` rises when embeddings came or photos went."""
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Another list of photos."""
+        self.count = 0
+        self.ids = np.zeros(0, np.int64)
+        self.mtimes = np.zeros(0, np.int64)
+        self.have = np.zeros(0, bool)
+        self.looked = np.zeros(0, bool)
+        self.rows: Halves = np.zeros((0, 0), np.float16)
+        self.said: dict[int, Said] = {}
+
+    def grow(self, count: int) -> None:
+        """There are `count` photos now."""
+        if count > len(self.ids):
+            room = max(count, len(self.ids) * 3 // 2)
+            for name in ("ids", "mtimes", "have", "looked"):
+                setattr(self, name, _longer(getattr(self, name), room))
+            self.rows = _longer(self.rows, room)
+        self.count = count
+
+    def forget_embeddings(self) -> None:
+        """Another model: every photo has to be looked up and embedded again."""
+        self.have = np.zeros(len(self.have), bool)
+        self.looked = np.zeros(len(self.looked), bool)
+        self.rows = np.zeros((len(self.ids), 0), np.float16)
+
+    def put_looked(self, start: int, looked: Looked) -> None:
+        """Take over what the catalogue knew about the photos from `start` on."""
+        stop = start + len(looked.ids)
+        self.ids[start:stop] = looked.ids
+        self.mtimes[start:stop] = looked.mtimes
+        self.looked[start:stop] = True
+        for place in range(start, stop):
+            self.said.pop(place, None)
+        self.said.update({start + place: word for place, word in looked.said.items()})
+        self.put_rows(start + np.flatnonzero(looked.have), looked.rows)
+
+    def put_rows(self, places: npt.NDArray[np.int64], rows: npt.NDArray[np.float16]) -> None:
+        """Embeddings (m, d) of the photos at `places`."""
+        if not len(places):
+            return
+        if self.rows.shape[1] != rows.shape[1]:
+            self.rows = np.zeros((len(self.ids), rows.shape[1]), np.float16)
+            self.have[:] = False
+        self.rows[places] = rows
+        self.have[places] = True
+
+    def snapshot(self) -> tuple[Halves, Bools]:
+        """Rows and which of them count: rows are only ever filled in, so the array itself may be read elsewhere."""
+        return self.rows[: self.count], self.have[: self.count].copy()
+
+
+def _longer(array: npt.NDArray[Any], count: int) -> npt.NDArray[Any]:
+    longer = np.zeros((count, *array.shape[1:]), array.dtype)
+    longer[: len(array)] = array
+    return longer
+
+
+def shown_answers(scored: Scored, said: dict[int, Said]) -> Answers:
+    """What the grid shows: a person's word where there is one, else the machine's."""
+    marks = np.zeros(len(scored.known), np.uint8)
+    for decision, mark in _MARKS.items():
+        marks[scored.known & (scored.decision == decision)] = mark
+    best = scored.best
+    names = list(scored.names)
+    if said:
+        best = best.copy()
+        rows = {name: row for row, name in enumerate(names)}
+        for place, word in said.items():
+            if place >= len(best):
+                continue
+            if word.label:
+                if word.label not in rows:
+                    rows[word.label] = len(names)
+                    names.append(word.label)
+                best[place], marks[place] = rows[word.label], Mark.CONFIRMED
+            elif best[place] >= 0 and names[int(best[place])] in word.rejected:
+                marks[place] = Mark.REJECTED
+    return Answers(tuple(names), best, scored.probability, marks)
+
+
+@dataclass(frozen=True, eq=False)
+class Difference:
+    """What an edit changed: label (n,) True where another label is shown; decision where only the decision moved."""
+
+    label: Bools = field(default_factory=lambda: np.zeros(0, bool))
+    decision: Bools = field(default_factory=lambda: np.zeros(0, bool))
+
+    @property
+    def any(self) -> Bools:
+        """(n,) True where either changed."""
+        return self.label | self.decision
+
+
+def difference(old: Scored, new: Scored, said: dict[int, Said]) -> Difference:
+    """Compare photo by photo; labels count as the same by their number, whatever they are called by now.
+
+    A confirmed photo shows its person's word before and after, so it never counts.
+    """
+    count = min(len(old.known), len(new.known))
+    both = np.zeros(len(new.known), bool)
+    both[:count] = old.known[:count] & new.known[:count]
+    both[[place for place, word in said.items() if word.label and place < len(both)]] = False
+    places = np.flatnonzero(both)
+    label, decision = np.zeros(len(new.known), bool), np.zeros(len(new.known), bool)
+    label[places] = _shown_number(old, places) != _shown_number(new, places)
+    decision[places] = (old.decision[places] != new.decision[places]) & ~label[places]
+    return Difference(label, decision)
+
+
+def _shown_number(scored: Scored, places: npt.NDArray[np.intp]) -> Ints:
+    """The number of the label that each tile names, -1 for unknown."""
+    numbers = np.append(scored.numbers, np.int32(-1))
+    shown: Ints = numbers[scored.best[places]]
+    return np.where(scored.decision[places] == Decision.UNKNOWN, np.int32(-1), shown)

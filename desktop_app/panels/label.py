@@ -1,0 +1,309 @@
+"""The Label panel: labels and templates at the left, the photos in the middle, answers about one at the right."""
+
+from collections.abc import Callable
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtWidgets import QSplitter, QStackedWidget, QVBoxLayout, QWidget
+
+from desktop_app import label_recipe, presets
+from desktop_app.label_book import LabelBook
+from desktop_app.labelling import Recipe
+from desktop_app.panels.base import QT_TRANSLATE_NOOP, Panel
+from desktop_app.panels.label_column import LabelColumn
+from desktop_app.panels.label_engine import LabelEngine
+from desktop_app.panels.label_export import ExportAsk
+from desktop_app.panels.label_grid import GridControl
+from desktop_app.panels.label_inspector import LabelInspector
+from desktop_app.panels.label_job import LabelJob
+from desktop_app.panels.label_lab import PromptLab
+from desktop_app.panels.label_outlook import Outlook
+from desktop_app.panels.label_review import Review
+from desktop_app.session import Session
+from desktop_app.widgets.empty_state import EmptyState
+from desktop_app.widgets.image_view import ImageView
+from desktop_app.widgets.label_filters import ChangeLine, FilterBar
+from desktop_app.widgets.label_job_bar import JobBar
+from desktop_app.widgets.photo_grid import PhotoGrid, step_size
+from models.errors import UserError
+from models.images import Photo
+from models.spec import Capability
+from models.tasks.prompts import Label, PromptSet, Template
+
+_COLUMN = 264
+
+
+class LabelPanel(Panel):
+    """Wires the parts together; each part has a file of its own."""
+
+    id = "label"
+    title = QT_TRANSLATE_NOOP("Panel", "Label")
+    icon = "label"
+    capability = Capability.ZERO_SHOT
+    wants_strip = False
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(session, parent)
+        self.book = _book(session)
+        self.engine = LabelEngine(session, self.book, self)
+        self.review = Review(session, self.engine.reader, self.book, self)
+        self.column = LabelColumn(session, self.book)
+        self.filters, self.change_line, self.job_bar = FilterBar(), ChangeLine(), JobBar()
+        self.grid = PhotoGrid(session)
+        self.inspector = self.look = LabelInspector()
+        self.control = GridControl(session, self.engine, self.filters, self.change_line, self)
+        self.outlook = Outlook(session, self.engine, self.look, self)
+        self.job = LabelJob(session, self.engine, self.job_bar, self)
+        self.lab = PromptLab(session, self.engine)
+        self.export = ExportAsk(session, self.engine, self)
+        self._after_message: Callable[[], object] | None = None
+        self._awake = False
+        self._build()
+        self._connect()
+
+    # --- building
+
+    def _build(self) -> None:
+        self.big = ImageView()
+        self.big.setAccessibleName(self.tr("The photo in focus, large"))
+        self.empty = EmptyState(
+            "photos",
+            self.tr("Drop photos or a folder here"),
+            self.tr("They stay where they are, on this computer. Each gets the label that fits best."),
+            self.tr("Open a folder…"),
+        )
+        self.pages = QStackedWidget()
+        for page in (self.grid, self.big, self.lab, self.empty):
+            self.pages.addWidget(page)
+        centre = QWidget()
+        column = QVBoxLayout(centre)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.filters)
+        column.addWidget(self.change_line)
+        column.addWidget(self.pages, 1)
+        column.addWidget(self.job_bar)
+        self.split = QSplitter(Qt.Orientation.Horizontal)
+        self.split.setHandleWidth(1)
+        self.column.setMinimumWidth(200)
+        self.split.addWidget(self.column)
+        self.split.addWidget(centre)
+        self.split.setStretchFactor(0, 0)
+        self.split.setStretchFactor(1, 1)
+        self.split.setCollapsible(1, False)
+        self.body.addWidget(self.split)
+        self._restore_columns()
+        escape = QShortcut(QKeySequence(Qt.Key.Key_Escape), self)
+        escape.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        escape.activated.connect(self.back)
+
+    def _connect(self) -> None:
+        session, engine, look = self.session, self.engine, self.look
+        for source in (engine, self.review, self.column, self.job, self.export, self.lab):
+            source.failed.connect(self.show_error)
+        engine.worked.connect(self.clear_error)
+        engine.remarks_changed.connect(self.column.show_remarks)
+        self.control.counted.connect(self.column.show_counts)
+        self.column.label_chosen.connect(session.select_label)
+        self.column.said.connect(session.notify.info)
+        self.column.recipe_opened.connect(self._take_bars)
+        self.column.labels.save_recipe_asked.connect(lambda: self.column.save_recipe(engine.recipe()))
+        self.book.listen(lambda step: self._remember())
+        session.photos_changed.connect(self._photos_changed)
+        session.photo_ready.connect(self._show_big)
+        session.current_changed.connect(lambda _: self.big.lens.reset())
+        session.model_changed.connect(lambda _: self.job.offer())
+        session.view_changed.connect(self._prefer)
+        self.grid.verticalScrollBar().valueChanged.connect(self._prefer)
+        self.grid.opened.connect(lambda _: self.do_zoom())
+        self.big.activated.connect(self.back)
+        self.filters.lab_asked.connect(self.show_lab)
+        self.lab.photos_asked.connect(self._show_photos)
+        look.accept_asked.connect(self.do_accept)
+        look.reject_asked.connect(self.do_reject)
+        look.zoom_asked.connect(self.do_zoom)
+        self.job.ended.connect(self.outlook.ask_history)
+        self.job.reasons_asked.connect(self.export.show_reasons)
+        self.export.written.connect(self._written)
+        self.messages.action_clicked.connect(self._message_clicked)
+        self.empty.action_clicked.connect(lambda: self._window_does("open_folder"))
+        self.split.splitterMoved.connect(lambda *_: self._remember_columns())
+        self.column.splitterMoved.connect(lambda *_: self._remember_columns())
+
+    # --- coming on screen
+
+    def refresh(self) -> None:
+        """Called by the window when the panel comes on screen."""
+        if not self._awake:
+            self._awake = True
+            self.column.wake()
+            self.review.wake()
+            self.job.wake()
+            self.engine.wake()
+        self._photos_changed()
+
+    def _photos_changed(self) -> None:
+        if not len(self.session.photos) and not self.session.reading:
+            self.pages.setCurrentWidget(self.empty)
+        elif self.pages.currentWidget() is self.empty:
+            self.pages.setCurrentWidget(self.grid)
+        if not len(self.session.photos):
+            self.change_line.keep_quiet()
+            self.job.forget_end()
+        self.job.offer()
+
+    def _prefer(self, *_: object) -> None:
+        rows = self.grid.visible_rows()
+        places = [self.grid.photos.photo_at(row) for row in rows]
+        self.engine.reader.prefer([self.session.current, *places])
+
+    # --- the three pages
+
+    def show_lab(self, lab: bool) -> None:
+        """Photos or prompt lab."""
+        self.filters.show_lab(lab)
+        self.pages.setCurrentWidget(self.lab if lab else self.grid)
+        self.lab.set_active(lab)
+        if not lab:
+            self._photos_changed()
+
+    def back(self) -> None:
+        """From the big photo or the lab to the grid; there, every photo again."""
+        if self.pages.currentWidget() is self.grid:
+            self.session.clear_filters()
+        else:
+            self.show_lab(False)
+            self.grid.setFocus()
+
+    def do_zoom(self) -> None:
+        """The photo in focus large, and back."""
+        if self.pages.currentWidget() is self.big:
+            self.back()
+        elif self.session.current >= 0:
+            self.show_lab(False)
+            self._show_big()
+            self.pages.setCurrentWidget(self.big)
+            self.big.setFocus()
+
+    def _show_big(self, *_: object) -> None:
+        photo = self.session.photo
+        self.big.set_image(photo.rgb if isinstance(photo, Photo) else None)
+        self.big.set_words(str(photo) if isinstance(photo, UserError) else "")
+
+    def _show_photos(self, places: object, words: str) -> None:
+        self.show_lab(False)
+        self.control.show_only(places, words)  # type: ignore[arg-type]
+
+    # --- what the window's actions do here
+
+    def _places(self) -> list[int]:
+        chosen = self.grid.selected_photos() if self.pages.currentWidget() is self.grid else []
+        return chosen or ([self.session.current] if self.session.current >= 0 else [])
+
+    def do_accept(self) -> None:
+        """Confirm what the chosen photos show."""
+        self.review.confirm(self._places())
+
+    def do_reject(self) -> None:
+        """The chosen photos are not what they show."""
+        self.review.reject(self._places())
+
+    def do_assign(self, digit: int) -> None:
+        """Give the chosen photos label number `digit`; 0 takes back what was said about them."""
+        names = self.book.state.names
+        if digit == 0:
+            self.review.clear(self._places())
+        elif digit <= len(names):
+            self.review.confirm(self._places(), names[digit - 1])
+
+    def do_next_unsure(self) -> None:
+        """On to the next photo that the model is unsure about."""
+        self.control.next_unsure()
+
+    def do_undo(self) -> None:
+        """Take the last edit or decision back."""
+        self.review.undo()
+
+    def do_redo(self) -> None:
+        """Make it again."""
+        self.review.redo()
+
+    def undo_words(self) -> tuple[str, str]:
+        """What both would do."""
+        return self.review.words
+
+    def do_export(self) -> None:
+        """Preview and write the table."""
+        self.export.open(self.window())
+
+    def do_select_all(self) -> None:
+        """Every photo shown."""
+        self.grid.selectAll()
+
+    def do_larger(self) -> None:
+        """Larger tiles."""
+        step_size(self.session.settings, 1)
+
+    def do_smaller(self) -> None:
+        """Smaller tiles."""
+        step_size(self.session.settings, -1)
+
+    # --- messages
+
+    def _written(self, path: str, lines: int) -> None:
+        self._after_message = lambda: self._show_in_folder(path)
+        words = self.tr("Written: {0}").format(path)
+        more = self.tr("{0:,} lines").format(lines)
+        self.messages.show_message(words, more, "info", self.tr("Show in folder"))
+
+    def _show_in_folder(self, path: str) -> None:
+        from desktop_app.panels.label_export import show_folder
+
+        show_folder(path)
+
+    def _message_clicked(self) -> None:
+        if self._after_message is not None:
+            self._after_message()
+
+    def _window_does(self, action: str) -> None:
+        run = getattr(self.window(), "run", None)
+        if callable(run):
+            run(action)
+
+    # --- what is remembered
+
+    def _take_bars(self, recipe: Recipe) -> None:
+        values = self.session.settings
+        values.min_probability, values.min_margin = recipe.bars.min_probability, recipe.bars.min_margin
+        values.background, values.mode = recipe.bars.background, recipe.mode
+        self.outlook.show_bars()
+
+    def _remember(self) -> None:
+        self.session.settings.label_recipe = label_recipe.to_text(self.engine.recipe())
+
+    def _remember_columns(self) -> None:
+        sizes = [*self.split.sizes()[:1], *self.column.sizes()]
+        self.session.settings.label_columns = ",".join(map(str, sizes))
+
+    def _restore_columns(self) -> None:
+        stored = str(self.session.settings.label_columns).split(",")
+        sizes = [int(part) for part in stored if part.isdigit()]
+        width = sizes[0] if len(sizes) == 3 else _COLUMN
+        self.split.setSizes([width, 2000])
+        self.column.setSizes(sizes[1:] if len(sizes) == 3 else [380, 300])
+
+
+def _book(session: Session) -> LabelBook:
+    """The labels and templates of the last time; at first those that fit the sample photos."""
+    stored = str(session.settings.label_recipe)
+    try:
+        if stored:
+            recipe = label_recipe.from_text(stored)
+            return LabelBook(recipe.labels, PromptSet(recipe.prompt_set, recipe.templates))
+    except UserError as error:
+        session.notify.warn(error)
+    try:
+        return LabelBook(presets.labels_of(presets.SAMPLES), presets.prompt_set_of("photo"))
+    except UserError:
+        # A copy of the source without its resources still works.
+        return LabelBook((Label("cat"), Label("dog")), PromptSet("photo", (Template("a photo of a {}."),)))

@@ -1,0 +1,35 @@
+"""The few questions that need a dialog, each behind one function, so that a test replaces that function alone."""
+
+from PySide6.QtCore import QCoreApplication
+from PySide6.QtWidgets import QFileDialog, QInputDialog, QWidget
+
+
+def _tr(words: str) -> str:
+    return QCoreApplication.translate("LabelDialogs", words)
+
+
+def ask_open(parent: QWidget, title: str, kinds: str, folder: str = "") -> str:
+    """A file to read, "" when cancelled; `kinds` as in "Text (*.txt *.csv)"."""
+    return QFileDialog.getOpenFileName(parent, title, folder, kinds)[0]
+
+
+def ask_save(parent: QWidget, title: str, kinds: str, suggested: str = "") -> str:
+    """A file to write, "" when cancelled."""
+    return QFileDialog.getSaveFileName(parent, title, suggested, kinds)[0]
+
+
+def ask_name(parent: QWidget, title: str, question: str, suggested: str = "") -> str:
+    """A name, "" when cancelled."""
+    words, given = QInputDialog.getText(parent, title, question, text=suggested)
+    return words.strip() if given else ""
+
+
+def kinds_of(*what: str) -> str:
+    """The file kinds of a dialog: "text", "csv", "json"."""
+    known = {
+        "text": _tr("Text (*.txt *.csv)"),
+        "plain": _tr("Text (*.txt)"),
+        "csv": _tr("Tables (*.csv)"),
+        "json": _tr("Recipes (*.json)"),
+    }
+    return ";;".join([*(known[one] for one in what), _tr("All files (*)")])

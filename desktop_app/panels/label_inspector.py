@@ -1,0 +1,243 @@
+"""At the right of the grid: the photo in focus, its ranked answers, the bars one can drag, what was said before."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QPushButton, QWidget
+
+from desktop_app import theme
+from desktop_app.catalog import Answer
+from desktop_app.photo_list import Mark
+from desktop_app.widgets import marks
+from desktop_app.widgets.image_view import ImageView
+from desktop_app.widgets.label_threshold import ThresholdBar
+from desktop_app.widgets.score_bars import Bar, ScoreBars, percent
+from desktop_app.widgets.section import Column, ElidedLabel, Section, text
+from models.errors import UserError
+from models.images import Photo
+
+_SHOWN = 6
+_MOST = 200  # bars that "show all" shows; more than that nobody reads
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """The answers about one photo, best first, as the inspector shows them."""
+
+    bars: tuple[Bar, ...] = ()
+    mark: Mark = Mark.NONE
+    margin: float = 0.0
+    temperature: float = 0.0
+    unknown: float | None = None  # what the neutral sentences got, where they were asked
+
+
+class LabelInspector(Column):
+    """Shows what the panel gives it; every wish of the hand is a signal."""
+
+    label_chosen = Signal(str)
+    assign_asked = Signal(str)
+    accept_asked = Signal()
+    reject_asked = Signal()
+    min_probability_moved = Signal(float, bool)  # value, and whether the hand has let go
+    min_margin_moved = Signal(float, bool)
+    background_asked = Signal(bool)
+    mode_asked = Signal(str)
+    suggestion_taken = Signal()
+    zoom_asked = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._ranked = Ranked()
+        self._all = False
+        self._build_photo()
+        self._build_answers()
+        self._build_bars()
+        self.history_section = Section(self.tr("Before"))
+        self.history = text("", "muted")
+        self.history_section.body.addWidget(self.history)
+        self.body.addWidget(self.history_section)
+        self.finish()
+        self.show_ranked(Ranked())
+        self.show_history(None)
+
+    def _build_photo(self) -> None:
+        self.view = ImageView()
+        self.view.setFixedHeight(212)
+        self.view.set_words(self.tr("The photo in focus"))
+        self.view.activated.connect(self.zoom_asked)
+        self.name = ElidedLabel()
+        self.name.setProperty("role", "heading")
+        self.facts = text("", "small")
+        for widget in (self.view, self.name, self.facts):
+            self.body.addWidget(widget)
+
+    def _build_answers(self) -> None:
+        section = Section(self.tr("Answers"))
+        self.decision = text("", "heading")
+        self.scores = ScoreBars()
+        self.scores.chosen.connect(self.label_chosen)
+        self.scores.threshold_moved.connect(
+            lambda value: self.min_probability_moved.emit(round(value, 3), False)
+        )
+        self.more = QPushButton()
+        self.more.setProperty("flat", True)
+        self.more.clicked.connect(self._toggle_all)
+        self.margin = text("", "small")
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        self.accept, self.reject = QPushButton(self.tr("Accept")), QPushButton(self.tr("Reject"))
+        self.accept.setToolTip(self.tr("This is right (Enter)"))
+        self.reject.setToolTip(self.tr("This is wrong (Delete)"))
+        theme.current().keep_icon(self.accept, "check")
+        theme.current().keep_icon(self.reject, "close")
+        self.accept.clicked.connect(self.accept_asked)
+        self.reject.clicked.connect(self.reject_asked)
+        row.addWidget(self.accept, 1)
+        row.addWidget(self.reject, 1)
+        for widget in (self.decision, self.scores, self.more, self.margin):
+            section.body.addWidget(widget)
+        section.body.addLayout(row)
+        self.body.addWidget(section)
+
+    def _build_bars(self) -> None:
+        section = Section(self.tr("When to be unsure"))
+        self.mode = QComboBox()
+        self.mode.setAccessibleName(self.tr("Labels a photo"))
+        self.mode.addItem(self.tr("One label a photo"), "single")
+        self.mode.addItem(self.tr("Every label by itself"), "multi")
+        self.mode.activated.connect(lambda index: self.mode_asked.emit(str(self.mode.itemData(index))))
+        self.min_probability = ThresholdBar(self.tr("Least probability"))
+        self.min_margin = ThresholdBar(self.tr("Least margin to the second"))
+        for bar, signal in (
+            (self.min_probability, self.min_probability_moved),
+            (self.min_margin, self.min_margin_moved),
+        ):
+            bar.moved.connect(lambda value, signal=signal: signal.emit(value, False))
+            bar.settled.connect(lambda value, signal=signal: signal.emit(value, True))
+        self.background = QCheckBox(self.tr("Say “unknown” if neutral sentences fit better"))
+        self.background.toggled.connect(self.background_asked)
+        self.suggestion = text("", "small")
+        self.take = QPushButton(self.tr("Use it"))
+        self.take.clicked.connect(self.suggestion_taken)
+        for widget in (
+            self.mode,
+            self.min_probability,
+            self.min_margin,
+            self.background,
+            self.suggestion,
+            self.take,
+        ):
+            section.body.addWidget(widget)
+        self.body.addWidget(section)
+        self.show_suggestion("", False)
+
+    # --- what is shown
+
+    def show_photo(self, photo: Photo | UserError | None, path: str, position: str) -> None:
+        """The photo in focus, or why it cannot be shown, or nothing while it is decoded."""
+        self.name.set_words(path.rsplit("/", 1)[-1])
+        self.name.setToolTip(path)
+        if isinstance(photo, Photo):
+            self.view.set_image(photo.rgb)
+            width, height = photo.full_size
+            self.facts.setText(self.tr("{0:,} × {1:,} pixels  ·  {2}").format(width, height, position))
+        else:
+            self.view.set_image(None)
+            self.view.set_words(str(photo) if isinstance(photo, UserError) else "")
+            self.facts.setText(position)
+
+    def show_ranked(self, ranked: Ranked) -> None:
+        """Answers, decision and margin."""
+        self._ranked = ranked
+        many = len(ranked.bars) > _SHOWN
+        self.more.setVisible(many)
+        words = self.tr("Show fewer") if self._all else self.tr("Show all {0:,}").format(len(ranked.bars))
+        self.more.setText(words)
+        shown = ranked.bars[: _MOST if self._all else _SHOWN]
+        best = ranked.bars[0].name if ranked.bars else ""
+        self.scores.set_bars(shown)
+        self.scores.setVisible(bool(shown))
+        waiting = not ranked.bars and ranked.mark is Mark.NONE
+        self.decision.setText(self.tr("No answer yet") if waiting else self._decision(best, ranked.mark))
+        self.decision.setProperty("role", "muted" if waiting else "heading")
+        theme.restyle(self.decision)
+        self.margin.setText(self._margin_words(ranked))
+        for button in (self.accept, self.reject):
+            button.setEnabled(bool(ranked.bars))
+
+    def _decision(self, best: str, mark: Mark) -> str:
+        if mark is Mark.UNKNOWN:
+            return self.tr("Unknown: none of the labels")
+        if mark is Mark.UNSURE:
+            return self.tr("Unsure, perhaps “{0}”").format(best)
+        if mark is Mark.LABEL:
+            return best
+        return marks.words(mark)
+
+    def _margin_words(self, ranked: Ranked) -> str:
+        if not ranked.bars:
+            return ""
+        parts = []
+        if len(ranked.bars) > 1:
+            second = ranked.bars[1].name
+            parts.append(self.tr("Margin {0} to “{1}”").format(percent(ranked.margin), second))
+        if ranked.unknown is not None:
+            parts.append(self.tr("neutral sentences {0}").format(percent(ranked.unknown)))
+        parts.append(self.tr("temperature 1/{0:.0f}").format(ranked.temperature))
+        return "  ·  ".join(parts)
+
+    def _toggle_all(self) -> None:
+        self._all = not self._all
+        self.show_ranked(self._ranked)
+
+    def show_decision_of_person(self, label: str) -> None:
+        """A person's word stands over the machine's."""
+        self.decision.setText(self.tr("“{0}”, confirmed by you").format(label))
+        self.decision.setProperty("role", "heading")
+        theme.restyle(self.decision)
+
+    def show_bars(self, probability: float, margin: float, background: bool, mode: str) -> None:
+        """The bars as they stand."""
+        self.min_probability.set_value(probability)
+        self.min_margin.set_value(margin)
+        self.scores.set_threshold(probability)
+        self.background.blockSignals(True)
+        self.background.setChecked(background)
+        self.background.blockSignals(False)
+        self.mode.setCurrentIndex(max(0, self.mode.findData(mode)))
+
+    def show_histograms(self, probability: npt.NDArray[np.float32], margin: npt.NDArray[np.float32]) -> None:
+        """The folder's numbers behind the bars."""
+        self.min_probability.set_numbers(probability)
+        self.min_margin.set_numbers(margin)
+
+    def show_suggestion(self, words: str, usable: bool) -> None:
+        """What a few corrections teach about the bars."""
+        self.suggestion.setText(words)
+        self.suggestion.setVisible(bool(words))
+        self.take.setVisible(usable)
+
+    def show_history(self, answer: Answer | None, others: Sequence[str] = ()) -> None:
+        """What the photo was labelled before, in words."""
+        lines = [*self._lines(answer), *others] if answer is not None else list(others)
+        self.history.setText("\n".join(lines) or self.tr("Nothing was kept about this photo yet."))
+
+    def _lines(self, answer: Answer) -> list[str]:
+        lines = []
+        if answer.confirmed:
+            when = time.strftime("%Y-%m-%d %H:%M", time.localtime(answer.time))
+            lines.append(self.tr("{0}: “{1}” by {2}").format(when, answer.label, answer.who))
+        if answer.rejected:
+            lines.append(self.tr("Not: {0}").format(", ".join(f"“{name}”" for name in answer.rejected)))
+        said = answer.proposal
+        if said is not None and said.label:
+            figure = percent(said.probability) if said.probability is not None else ""
+            model = answer.model.split("@")[0]
+            lines.append(
+                self.tr("Kept: “{0}” {1}, {2}, by {3}").format(said.label, figure, said.decision, model)
+            )
+        return lines

@@ -1,0 +1,252 @@
+"""Labelling the open folder as a job: the journal, the bar under the grid, its end, taking it back, going on."""
+
+import uuid
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from desktop_app import label_recipe
+from desktop_app.labelling import Labeller, Recipe
+from desktop_app.panels.label_engine import LabelEngine
+from desktop_app.session import Session, as_user_error
+from desktop_app.widgets.label_job_bar import JobBar, Summary
+from desktop_app.work import Job, JobRecord, JobState, Outcome, Work
+from models.errors import UserError
+from models.tasks.auto_label import Config, Counts, Event, Finished, Labelled, Progress, Skipped, Started
+
+KIND = "label"
+
+
+class LabelJob(QObject):
+    """Starts, follows and ends the job; the quiet embedding job rests meanwhile."""
+
+    failed = Signal(object)  # UserError
+    ended = Signal()
+    reasons_asked = Signal(list)  # (path, reason) of what was skipped
+
+    def __init__(
+        self, session: Session, engine: LabelEngine, bar: JobBar, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._session, self._engine, self._bar = session, engine, bar
+        self._job: Job | None = None
+        self._run = ""
+        self._counts = Counts()
+        self._progress = Progress(0, 0, 0.0, None, None)
+        self._skipped: list[tuple[str, str]] = []
+        self._record: JobRecord | None = None
+        self._shows_end = False
+        bar.start_asked.connect(self.start)
+        bar.pause_asked.connect(self.toggle_pause)
+        bar.cancel_asked.connect(self.cancel)
+        bar.retry_asked.connect(partial(self.start, False, True))
+        bar.rollback_asked.connect(self.roll_back)
+        bar.resume_asked.connect(self.resume)
+        bar.discard_asked.connect(self.discard)
+        bar.reasons_asked.connect(lambda: self.reasons_asked.emit(list(self._skipped)))
+
+    def wake(self) -> None:
+        """Look for a run that was interrupted."""
+        self._session.work.once(partial(_unfinished, self._session.work), self._found_unfinished, lane="io")
+
+    @property
+    def running(self) -> bool:
+        """True while a run goes on, paused or not."""
+        return self._job is not None and not self._job.state.ended
+
+    def offer(self) -> None:
+        """Show what can be done now, unless a run or its end is shown."""
+        if self.running or self._record is not None or self._shows_end:
+            return
+        why = "" if self._engine.model is not None else self.tr("The model is not loaded yet.")
+        if not self._engine.book.state.labels:
+            why = self.tr("Add a label first.")
+        self._bar.show_offer(len(self._session.photos), why)
+
+    def forget_end(self) -> None:
+        """Another folder is open: what the last run did is no longer about it."""
+        self._shows_end = False
+        self.offer()
+
+    # --- starting
+
+    def start(self, only_new: bool = False, retry: bool = False) -> None:
+        """Label every open place, or only what is new, or only what was skipped."""
+        roots = self._session.roots
+        if self.running or not roots or self._engine.model is None or not self._engine.book.state.labels:
+            return
+        config = Config(
+            tuple(map(Path, roots)),
+            bool(self._session.settings.recursive),
+            only_new=only_new,
+            retry_skipped=retry,
+        )
+        self._begin(config, self._engine.recipe(), None)
+
+    def resume(self) -> None:
+        """Go on with the interrupted run, asking what it asked."""
+        record, self._record = self._record, None
+        if record is None:
+            return
+        try:
+            recipe = label_recipe.from_text(str(record.config["recipe"]), self.tr("The interrupted run"))
+        except (UserError, KeyError) as error:
+            self.failed.emit(as_user_error(error, self.tr("The run cannot go on")))
+            self.discard_record(record)
+            return
+        paths = tuple(Path(path) for path in record.config.get("paths", []))
+        flags = {name: bool(record.config.get(name)) for name in ("only_new", "retry_skipped")}
+        self._begin(Config(paths, bool(record.config.get("recursive", True)), **flags), recipe, record)
+
+    def _begin(self, config: Config, recipe: Recipe, record: JobRecord | None) -> None:
+        model = self._engine.model
+        if model is None:
+            self._record = record
+            self.offer()
+            return
+        self._engine.reader.hold(True)
+        self._counts, self._skipped, self._shows_end = Counts(), [], False
+        self._run = str(record.config.get("run", "")) if record else _new_run()
+        about = {
+            "paths": [str(path) for path in config.paths],
+            "recursive": config.recursive,
+            "only_new": config.only_new,
+            "retry_skipped": config.retry_skipped,
+            "recipe": label_recipe.to_text(recipe),
+            "run": self._run,
+        }
+        call = partial(_events, self._session.catalog, model, recipe, self._engine.texts, config, self._run)
+        self._job = self._session.work.start_job(
+            self.tr("Labelling"),
+            call,
+            on_batch=self._happened,
+            on_end=self._ended,
+            kind=KIND,
+            config=about,
+            resume=record,
+        )
+        self._show()
+
+    # --- while it runs
+
+    def _happened(self, events: list[Event]) -> None:
+        fresh: list[int] = []
+        for event in events:
+            if isinstance(event, Progress):
+                self._progress = event
+            elif isinstance(event, Started):
+                self._progress = Progress(0, event.total, 0.0, None, None)
+            elif isinstance(event, Skipped):
+                self._skipped.append((str(event.path), event.reason))
+                self._session.report_failure(str(event.path), UserError(event.reason))
+            elif isinstance(event, Labelled) and not event.cached:
+                fresh.append(self._session.photos.index(str(event.path)))
+            elif isinstance(event, Finished):
+                self._counts = event.counts
+        if fresh:
+            self._engine.reader.look_again(fresh)
+        self._show()
+
+    def _show(self) -> None:
+        if self._job is None or self._job.state.ended:
+            return
+        at = self._progress
+        name = at.path.name if at.path is not None else ""
+        paused = self._job.state is JobState.PAUSED
+        self._bar.show_run(at.done, at.total, at.rate, at.left_s, name, paused=paused)
+
+    def toggle_pause(self) -> None:
+        """Hold the run, or let it go on."""
+        if self._job is None:
+            return
+        paused = self._job.state is JobState.PAUSED
+        at = self._progress
+        self._bar.show_run(at.done, at.total, at.rate, at.left_s, "", paused=not paused)
+        if paused:
+            self._job.resume()
+        else:
+            self._job.pause()
+
+    def cancel(self) -> None:
+        """End the run; what is finished is kept."""
+        if self._job is not None:
+            self._job.cancel()
+
+    def _ended(self, job: Job) -> None:
+        if job is not self._job:
+            return
+        self._session.work.forget_job(job)
+        self._engine.reader.hold(False)
+        self._shows_end = True
+        c = self._counts
+        stopped = job.state is not JobState.DONE
+        kept = c.kept
+        self._bar.show_end(
+            Summary(c.labelled, c.unsure, c.unknown, max(c.skipped, len(self._skipped)), kept, stopped)
+        )
+        if job.error is not None:
+            self.failed.emit(as_user_error(job.error, self.tr("Labelling has stopped")))
+        self.ended.emit()
+
+    # --- afterwards
+
+    def roll_back(self) -> None:
+        """Remove what the last run proposed and nobody confirmed."""
+        if self._run and not self.running:
+            self._session.work.once(
+                partial(self._session.catalog.rollback_run, self._run), self._rolled_back, lane="io"
+            )
+
+    def _rolled_back(self, outcome: Outcome) -> None:
+        if outcome.error is not None:
+            self.failed.emit(as_user_error(outcome.error, self.tr("The run could not be taken back")))
+            return
+        self._run = ""
+        self._bar.show_rolled_back(int(outcome.value))
+        self.ended.emit()
+
+    def _found_unfinished(self, outcome: Outcome) -> None:
+        if outcome.error is not None or outcome.value is None or self.running:
+            return
+        self._record, done, total = outcome.value
+        self._bar.show_resumable(done, total)
+
+    def discard(self) -> None:
+        """Never offer the interrupted run again."""
+        record, self._record = self._record, None
+        if record is not None:
+            self.discard_record(record)
+        self.offer()
+
+    def discard_record(self, record: JobRecord) -> None:
+        """Note in the journal that this run is over."""
+        journal = self._session.work.journal
+        if journal is not None:
+            self._session.work.once(partial(journal.discard, record), lambda outcome: None, lane="io")
+
+
+def _new_run() -> str:
+    return uuid.uuid4().hex
+
+
+def _unfinished(work: Work) -> tuple[JobRecord, int, int] | None:
+    """The newest interrupted run and how far it came; older ones are not offered any more. Reads the disk."""
+    mine = [record for record in work.unfinished() if record.kind == KIND]
+    for older in mine[:-1]:
+        if work.journal is not None:
+            work.journal.discard(older)
+    if not mine:
+        return None
+    at = [event.get("data", {}) for event in mine[-1].events() if event.get("event") == "Progress"]
+    last = at[-1] if at else {}
+    return mine[-1], int(last.get("done", 0)), int(last.get("total", 0))
+
+
+def _events(
+    catalog: Any, model: Any, recipe: Recipe, texts: Any, config: Config, run: str
+) -> Iterator[Event]:
+    """Runs on the job's thread: the very generator that the command line runs."""
+    yield from Labeller(catalog, model, recipe, texts).events(config, run)

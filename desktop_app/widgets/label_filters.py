@@ -1,0 +1,235 @@
+"""Above the grid: chips to filter by decision, a list to filter by label, the order; and the line after an edit."""
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QFlowLayout
+
+from desktop_app import theme
+from desktop_app.photo_list import Mark
+from desktop_app.widgets import marks
+from desktop_app.widgets.label_editor import tool
+
+# Always there, so that the row does not jump; the others come when there is something to show.
+_ALWAYS = (Mark.LABEL, Mark.UNSURE, Mark.UNKNOWN, Mark.CONFIRMED)
+_ORDER = (*_ALWAYS, Mark.REJECTED, Mark.FAILED, Mark.NONE)
+
+
+class FilterBar(QWidget):
+    """`changed` with every wish; the panel turns `wanted` and `label` into a filter."""
+
+    changed = Signal()
+    order_asked = Signal(str)  # "disk", "name", "date", "sure", "unsure", "changed"
+    lab_asked = Signal(bool)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.wanted: frozenset[Mark] = frozenset()
+        self._chips: dict[Mark, QPushButton] = {}
+        column = QVBoxLayout(self)
+        column.setContentsMargins(8, 8, 8, 4)
+        column.setSpacing(6)
+        chips = QWidget()
+        flow = QFlowLayout(chips)
+        flow.setContentsMargins(0, 0, 0, 0)
+        flow.setHorizontalSpacing(6)
+        flow.setVerticalSpacing(6)
+        self.everything = self._chip(self.tr("All"))
+        self.everything.clicked.connect(self.clear)
+        flow.addWidget(self.everything)
+        for mark in _ORDER:
+            chip = self._chip(marks.words(mark))
+            chip.setAccessibleName(marks.words(mark))
+            chip.clicked.connect(self._chosen)
+            self._chips[mark] = chip
+            flow.addWidget(chip)
+        column.addWidget(chips)
+        column.addLayout(self._second_row())
+        self._draw_icons()
+        theme.current().changed.connect(self._draw_icons)
+        self.set_counts({}, 0)
+        self._show()
+
+    def _chip(self, words: str) -> QPushButton:
+        chip = QPushButton(words)
+        chip.setProperty("chip", True)
+        chip.setCheckable(True)
+        return chip
+
+    def _second_row(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(6)
+        self.labels = QComboBox()
+        self.labels.setAccessibleName(self.tr("Show only this label"))
+        self.labels.setToolTip(self.labels.accessibleName())
+        self.labels.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.labels.setMinimumContentsLength(8)
+        self.labels.activated.connect(lambda _: self.changed.emit())
+        self.order = QComboBox()
+        self.order.setAccessibleName(self.tr("Order"))
+        self.order.setToolTip(self.order.accessibleName())
+        for key, words in (
+            ("disk", self.tr("As in the folder")),
+            ("name", self.tr("By name")),
+            ("date", self.tr("Newest first")),
+            ("sure", self.tr("Surest first")),
+            ("unsure", self.tr("Least sure first")),
+            ("changed", self.tr("What just changed first")),
+        ):
+            self.order.addItem(words, key)
+        self.order.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.order.setMinimumContentsLength(11)
+        self.order.activated.connect(lambda index: self.order_asked.emit(str(self.order.itemData(index))))
+        row.addWidget(self.labels, 3)
+        row.addWidget(self.order, 4)
+        row.addStretch(1)
+        self.grid_button, self.lab_button = QPushButton(self.tr("Photos")), QPushButton(self.tr("Prompt lab"))
+        for button, lab in ((self.grid_button, False), (self.lab_button, True)):
+            button.setCheckable(True)
+            button.setProperty("chip", True)
+            button.clicked.connect(lambda _=False, lab=lab: self.lab_asked.emit(lab))
+            row.addWidget(button)
+        self.show_lab(False)
+        return row
+
+    def show_lab(self, lab: bool) -> None:
+        """Which of the two views is on."""
+        self.grid_button.setChecked(not lab)
+        self.lab_button.setChecked(lab)
+
+    # --- what is shown
+
+    def set_counts(self, counts: dict[Mark, int], total: int) -> None:
+        """How many photos carry each mark."""
+        self.everything.setText(self.tr("All") + (f"  {total:,}" if total else ""))
+        for mark, chip in self._chips.items():
+            count = counts.get(mark, 0)
+            chip.setText(f"{_short(self, mark)}  {count:,}" if count else _short(self, mark))
+            chip.setVisible(mark in _ALWAYS or count > 0 or mark in self.wanted)
+
+    def set_labels(self, names: Sequence[tuple[str, int]]) -> None:
+        """The labels that can be filtered by, with the number of photos of each."""
+        keep = self.label
+        self.labels.blockSignals(True)
+        self.labels.clear()
+        self.labels.addItem(self.tr("Any label"), "")
+        for name, count in names:
+            self.labels.addItem(f"{name}  {count:,}" if count else name, name)
+        self.labels.setCurrentIndex(max(0, self.labels.findData(keep)))
+        self.labels.blockSignals(False)
+
+    @property
+    def label(self) -> str:
+        """Only photos of this label, "" for any."""
+        return str(self.labels.currentData() or "")
+
+    @property
+    def narrows(self) -> bool:
+        """True where not everything is wanted."""
+        return bool(self.wanted or self.label)
+
+    def words(self) -> str:
+        """The filter in words, for the top bar."""
+        parts = [marks.words(mark).lower() for mark in _ORDER if mark in self.wanted]
+        return ", ".join(filter(None, (" + ".join(parts), f"“{self.label}”" if self.label else "")))
+
+    def choose(self, wanted: frozenset[Mark], label: str = "") -> None:
+        """Set the filter as if by hand."""
+        self.wanted = wanted
+        self.labels.setCurrentIndex(max(0, self.labels.findData(label)))
+        self._show()
+        self.changed.emit()
+
+    def forget(self) -> None:
+        """The filter was taken away elsewhere: show it so, without a word."""
+        self.wanted = frozenset()
+        self.labels.setCurrentIndex(0)
+        self._show()
+
+    def clear(self) -> None:
+        """Everything is wanted."""
+        self.choose(frozenset())
+
+    def _chosen(self) -> None:
+        self.wanted = frozenset(mark for mark, chip in self._chips.items() if chip.isChecked())
+        self._show()
+        self.changed.emit()
+
+    def _show(self) -> None:
+        self.everything.setChecked(not self.wanted)
+        for mark, chip in self._chips.items():
+            chip.setChecked(mark in self.wanted)
+
+    def _draw_icons(self) -> None:
+        for mark, chip in self._chips.items():
+            if mark is not Mark.NONE:
+                chip.setIcon(marks.icon(mark, 14))
+
+
+def _short(bar: FilterBar, mark: Mark) -> str:
+    return {
+        Mark.CONFIRMED: bar.tr("Confirmed"),
+        Mark.REJECTED: bar.tr("Rejected"),
+        Mark.FAILED: bar.tr("Not readable"),
+        Mark.NONE: bar.tr("Waiting"),
+    }.get(mark, marks.words(mark))
+
+
+class ChangeLine(QFrame):
+    """“37 photos change label”: what the last edit did, and one click to see them."""
+
+    show_asked = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setProperty("bar", "info")
+        self.edit = ""  # what the last edit is called
+        row = QHBoxLayout(self)
+        row.setContentsMargins(12, 2, 4, 2)
+        row.setSpacing(8)
+        self._words = QLabel()
+        row.addWidget(self._words, 1)
+        self.button = QPushButton(self.tr("Show them"))
+        self.button.setProperty("flat", True)
+        self.button.clicked.connect(self.show_asked)
+        row.addWidget(self.button)
+        close: QToolButton = tool(self.tr("Close this message"), "close")
+        close.clicked.connect(self.hide)
+        row.addWidget(close)
+        self.hide()
+
+    def say(self, edit: str, labels: int, decisions: int) -> None:
+        """After an edit: how many photos show another label, how many only another decision."""
+        parts = []
+        if labels:
+            one, many = self.tr("1 photo changes label"), self.tr("{0:,} photos change label")
+            parts.append(one if labels == 1 else many.format(labels))
+        if decisions:
+            one, many = self.tr("1 changes decision"), self.tr("{0:,} change decision")
+            parts.append(one if decisions == 1 else many.format(decisions))
+        self._words.setText(", ".join(parts) or self.tr("No photo changes label"))
+        self._words.setToolTip(edit)
+        self.setAccessibleName(self._words.text())
+        self.button.setVisible(bool(parts))
+        self.edit = edit
+        self.show()
+
+    @property
+    def text(self) -> str:
+        """What is shown, "" while hidden."""
+        return "" if self.isHidden() else self._words.text()
+
+    def keep_quiet(self) -> None:
+        """Nothing was edited."""
+        self._words.setText("")
+        self.hide()

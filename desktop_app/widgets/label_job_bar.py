@@ -1,0 +1,170 @@
+"""Under the grid: label the whole folder, see how far it is, stop it, take it back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from desktop_app.widgets.job_list import duration
+from desktop_app.widgets.section import ElidedLabel
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How a run ended, in photos."""
+
+    labelled: int = 0
+    unsure: int = 0
+    unknown: int = 0
+    skipped: int = 0
+    kept: int = 0
+    stopped: bool = False
+
+
+class JobBar(QFrame):
+    """Shows one of four things: the offer, the run, its end, or a run of an earlier day that can go on."""
+
+    start_asked = Signal(bool)  # only what is new
+    pause_asked = Signal()
+    cancel_asked = Signal()
+    reasons_asked = Signal()
+    retry_asked = Signal()
+    rollback_asked = Signal()
+    resume_asked = Signal()
+    discard_asked = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("stripFrame")
+        column = QVBoxLayout(self)
+        column.setContentsMargins(12, 8, 12, 8)
+        column.setSpacing(6)
+        self.progress = QProgressBar()
+        self.progress.setTextVisible(False)
+        self.progress.setAccessibleName(self.tr("Labelling"))
+        column.addWidget(self.progress)
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        column.addLayout(row)
+        self.start = self._button(self.tr("Label this folder"), self._started)
+        self.only_new: QCheckBox = QCheckBox(self.tr("Only new photos"))
+        self.only_new.setToolTip(self.tr("Leave photos alone that were labelled before"))
+        self._words = ElidedLabel()
+        self._words.setProperty("role", "muted")
+        self._done = QLabel()
+        self.reasons = self._button(self.tr("Why skipped"), self.reasons_asked.emit)
+        self.retry = self._button(self.tr("Try again"), self.retry_asked.emit)
+        self.rollback = self._button(self.tr("Take back"), self.rollback_asked.emit)
+        self.rollback.setToolTip(self.tr("Remove what this run said about photos that nobody confirmed"))
+        self.pause = self._button(self.tr("Pause"), self.pause_asked.emit)
+        self.cancel = self._button(self.tr("Cancel"), self._cancelled)
+        self.resume = self._button(self.tr("Go on"), self.resume_asked.emit)
+        self.discard = self._button(self.tr("Forget it"), self.discard_asked.emit)
+        for widget in (self.start, self.only_new, self._done):
+            row.addWidget(widget)
+        row.addWidget(self._words, 1)
+        for button in (
+            self.reasons,
+            self.retry,
+            self.rollback,
+            self.pause,
+            self.cancel,
+            self.resume,
+            self.discard,
+        ):
+            row.addWidget(button)
+        self.show_offer(0)
+
+    def _button(self, words: str, call: Callable[[], object]) -> QPushButton:
+        button = QPushButton(words)
+        button.clicked.connect(lambda: call())
+        return button
+
+    def _show_only(self, *shown: QWidget) -> None:
+        every = (self.progress, self.start, self.only_new, self._done, self.reasons, self.retry, self.rollback,
+                 self.pause, self.cancel, self.resume, self.discard)  # fmt: skip
+        for widget in every:
+            widget.setVisible(widget in shown)
+
+    # --- what is shown
+
+    def show_offer(self, photos: int, why_not: str = "") -> None:
+        """Nothing runs: offer it, or say why it cannot be."""
+        self._show_only(self.start, self.only_new)
+        self.start.setEnabled(photos > 0 and not why_not)
+        self._words.set_words(why_not or self.tr("Keeps the answers. What you confirmed is never touched."))
+
+    def show_run(
+        self, done: int, total: int, rate: float, left: float | None, name: str, *, paused: bool
+    ) -> None:
+        """How far the run is."""
+        self._show_only(self.progress, self._done, self.pause, self.cancel)
+        self.progress.setRange(0, max(total, 1))
+        self.progress.setValue(done)
+        self._done.setText(self.tr("{0:,} of {1:,}").format(done, total))
+        self.pause.setText(self.tr("Go on") if paused else self.tr("Pause"))
+        self.cancel.setEnabled(True)
+        self.cancel.setText(self.tr("Cancel"))
+        parts = [self.tr("paused")] if paused else []
+        if rate > 0 and not paused:
+            parts.append(
+                self.tr("{0} photos a second").format(f"{rate:.0f}" if rate >= 10 else f"{rate:.1f}")
+            )
+        if left is not None and done < total and not paused:
+            parts.append(self.tr("{0} left").format(duration(left)))
+        self._words.set_words("  ·  ".join(filter(None, (*parts, name))))
+
+    def show_end(self, summary: Summary) -> None:
+        """What became of the photos."""
+        shown: list[QWidget] = [self.start, self.only_new, self.rollback]
+        if summary.skipped:
+            shown += [self.reasons, self.retry]
+        self._show_only(*shown)
+        counts = (
+            (self.tr("{0:,} labelled"), summary.labelled),
+            (self.tr("{0:,} unsure"), summary.unsure),
+            (self.tr("{0:,} unknown"), summary.unknown),
+            (self.tr("{0:,} skipped"), summary.skipped),
+            (self.tr("{0:,} left as they were"), summary.kept),
+        )
+        said = [words.format(count) for words, count in counts if count]
+        if summary.stopped:
+            said.insert(0, self.tr("stopped"))
+        self._words.set_words(", ".join(said) or self.tr("There was nothing to label."))
+
+    def show_resumable(self, done: int, total: int) -> None:
+        """A run of an earlier day did not end."""
+        self._show_only(self.resume, self.discard)
+        self._words.set_words(
+            self.tr("Labelling was interrupted at {0:,} of {1:,} photos.").format(done, total)
+            if total
+            else self.tr("Labelling was interrupted before it had begun.")
+        )
+
+    def show_rolled_back(self, photos: int) -> None:
+        """The run was taken back."""
+        self._show_only(self.start, self.only_new)
+        self._words.set_words(self.tr("Taken back for {0:,} photos.").format(photos))
+
+    @property
+    def words(self) -> str:
+        """What is said now."""
+        return self._words.words
+
+    def _started(self) -> None:
+        self.start_asked.emit(self.only_new.isChecked())
+
+    def _cancelled(self) -> None:
+        self.cancel.setEnabled(False)
+        self.cancel.setText(self.tr("Cancelling…"))
+        self.cancel_asked.emit()

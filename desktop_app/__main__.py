@@ -16,6 +16,8 @@ from desktop_app import dialogs, paths, theme
 from desktop_app.catalog import Catalog, open_or_temporary
 from desktop_app.main_window import MainWindow
 from desktop_app.notify import Level, Message, Notify, start_log, stop_log
+from desktop_app.panels import PANELS
+from desktop_app.panels.base import Panel
 from desktop_app.session import Session
 from desktop_app.settings import Settings
 from desktop_app.work import Work
@@ -79,7 +81,7 @@ def application() -> QApplication:
     return app
 
 
-def start(app: QApplication, words: Sequence[str] = ()) -> Program:
+def start(app: QApplication, words: Sequence[str] = (), panels: tuple[type[Panel], ...] = PANELS) -> Program:
     """Build the program and show its window; what is heavy begins when that is on screen."""
     notify = Notify()
     no_log = start_log(paths.log_file())
@@ -91,7 +93,7 @@ def start(app: QApplication, words: Sequence[str] = ()) -> Program:
     work = Work(app, journal=paths.jobs_dir())
     catalog = open_or_temporary(paths.catalog_file())
     session = Session(settings, work, catalog, notify)
-    window = MainWindow(session)
+    window = MainWindow(session, panels)
     program = Program(app, settings, notify, work, catalog, session, window)
     settings.save_with(lambda save: work.once(save, lambda outcome: None, lane="io"))
     settings.on_problem = lambda problem: work.post(lambda: _warn(notify, problem))
@@ -115,21 +117,24 @@ def _begin(program: Program, words: tuple[str, ...]) -> None:
     program.session.shelf.look_for_models()
     last = str(program.settings.last_folder)
     if words:
-        program.window.commands.open_paths(list(words))
+        program.session.open_paths(words)
+        program.window.commands.remember(words)
     elif last:
         open_last = partial(_open_last, program, last)
         program.work.once(partial(os.path.exists, last), open_last, lane="io")
     else:
-        program.window.commands.do_samples()
+        program.window.commands.start_with_samples()
     program.window.welcome()
 
 
 def _open_last(program: Program, last: str, outcome: "Outcome") -> None:
+    if program.session.roots:
+        return  # the person was faster
     if outcome.value:
         program.session.open_paths([last])
     else:
         program.notify.info(program.window.tr("{0} is not there any more").format(last))
-        program.window.commands.do_samples()
+        program.window.commands.start_with_samples()
 
 
 def _show_problem(window: MainWindow, message: Message) -> None:

@@ -1,7 +1,7 @@
 """What the window itself does for its actions; the table is in actions.py, panels answer before this."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,7 +61,7 @@ class Commands(QObject):
         """Open files and folders in place of what is open; a single folder is remembered."""
         self._window.messages.clear()
         self._session.open_paths(chosen)
-        self._remember(chosen)
+        self.remember(chosen)
 
     def take(self, carried: drops.Carried) -> None:
         """A drop or a paste: one folder is opened, files are added, a picture is kept in the data folder."""
@@ -95,7 +95,8 @@ class Commands(QObject):
             problem = UserError(self.tr("The picture could not be kept"), str(outcome.error), cure)
             self._window.messages.show_error(problem)
 
-    def _remember(self, chosen: list[str]) -> None:
+    def remember(self, chosen: Sequence[str]) -> None:
+        """A single folder is offered again under Open Recent, and opened at the next start."""
         if len(chosen) == 1:
             path = os.path.abspath(chosen[0])
             self._session.settings.remember_folder(path)
@@ -121,6 +122,14 @@ class Commands(QObject):
     def do_samples(self) -> None:
         """Open the sample photos, gathering them first where that was not done."""
         self._session.work.once(samples.gather, self._samples_gathered, lane="io")
+
+    def start_with_samples(self) -> None:
+        """As do_samples, but what the person opens meanwhile stays open."""
+        self._session.work.once(samples.gather, self._samples_at_start, lane="io")
+
+    def _samples_at_start(self, outcome: "Outcome") -> None:
+        if not self._session.roots:
+            self._samples_gathered(outcome)
 
     def _samples_gathered(self, outcome: "Outcome") -> None:
         if outcome.error is not None:

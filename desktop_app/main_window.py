@@ -77,6 +77,8 @@ class MainWindow(QMainWindow):
         self._build()
         self._restore()
         self._open_first_panel()
+        session.current_changed.connect(self.refresh_actions)
+        session.view_changed.connect(self.refresh_actions)
 
     # --- building
 
@@ -206,7 +208,7 @@ class MainWindow(QMainWindow):
 
     def welcome(self) -> None:
         """At the first start, two sentences: what can be done, and where one's own photos go."""
-        if self.settings.welcomed or self.session.roots:
+        if self.settings.welcomed or self.session.roots or self.messages.text:
             return
         self.settings.welcomed = True
         self.messages.show_message(
@@ -283,7 +285,7 @@ class MainWindow(QMainWindow):
         own = self.panel.command(name) if self.panel is not None else None
         return own or self.commands.handler(name)
 
-    def refresh_actions(self) -> None:
+    def refresh_actions(self, *_: object) -> None:
         """Grey out what nobody answers; name what undo and redo would do."""
         for spec in ACTIONS:
             self.actions_by_name[spec.name].setEnabled(self.handler(spec.name) is not None)

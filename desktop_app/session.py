@@ -94,6 +94,7 @@ class Session(QObject):
 
     def open_paths(self, paths: Sequence[str | os.PathLike[str]], *, samples: bool = False) -> None:
         """Replace the list by the photos under these files and folders, read in the background."""
+        self._reader = None  # whatever is still being read is not wanted any more
         self.photos.clear()
         self.failures.clear()
         self._kept.clear()
@@ -122,6 +123,7 @@ class Session(QObject):
         roots, samples, view = self.roots, self.samples, self.view
         if not roots:
             return
+        self._reader = None
         self.photos.clear()
         self.failures.clear()
         self._kept.clear()

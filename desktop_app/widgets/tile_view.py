@@ -53,6 +53,13 @@ class TileView(QAbstractItemView):
             # Always there: a bar that comes and goes changes the number of columns under the eye.
             self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
 
+    def setModel(self, model: QAbstractItemModel | None) -> None:
+        super().setModel(model)
+        if model is not None:
+            # At once, not with Qt's delayed layout: whoever scrolls to a new row must find it.
+            for signal in (model.modelReset, model.rowsInserted, model.rowsRemoved):
+                signal.connect(self.updateGeometries)
+
     # --- geometry
 
     def set_tile(self, size: QSize, gap: int = 8) -> None:
@@ -151,7 +158,7 @@ class TileView(QAbstractItemView):
     def verticalOffset(self) -> int:
         return self.verticalScrollBar().value()
 
-    def updateGeometries(self) -> None:
+    def updateGeometries(self, *_: object) -> None:
         pitch_x, pitch_y = self._tile.width() + self._gap, self._tile.height() + self._gap
         if self._flow == "strip":
             bar, page = self.horizontalScrollBar(), self.viewport().width()

@@ -52,6 +52,7 @@ class TopBar(QFrame):
         field.setAccessibleName(field.placeholderText())
         field.setClearButtonEnabled(True)
         field.setFixedWidth(200)
+        field.setAcceptDrops(False)  # a photo dropped here is to be opened, not spelt out
         field.textChanged.connect(self._session.search)
         shortcut = QShortcut(
             QKeySequence(Qt.Key.Key_Escape), field, context=Qt.ShortcutContext.WidgetShortcut

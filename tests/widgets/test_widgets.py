@@ -1,0 +1,280 @@
+"""The widgets by themselves: what they show, what they say when touched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtCore import (
+    QAbstractListModel,
+    QItemSelectionModel,
+    QModelIndex,
+    QPoint,
+    QPointF,
+    QRect,
+    QSize,
+    Qt,
+)
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import QAbstractItemView, QStyledItemDelegate
+from pytestqt.qtbot import QtBot
+
+from desktop_app import theme
+from desktop_app.widgets import thumbnails
+from desktop_app.widgets.empty_state import EmptyState
+from desktop_app.widgets.image_view import ImageView, Lens
+from desktop_app.widgets.message_bar import MessageBar
+from desktop_app.widgets.score_bars import Bar, ScoreBars, percent
+from desktop_app.widgets.section import ElidedLabel, Section
+from desktop_app.widgets.tile_view import TileView
+from desktop_app.widgets.value_slider import ValueSlider
+from models.errors import ImageError, UserError
+
+
+class _Numbers(QAbstractListModel):
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.count = count
+
+    def rowCount(self, parent: QModelIndex = QModelIndex()) -> int:  # type: ignore[override]  # noqa: B008
+        return self.count
+
+    def data(self, index: QModelIndex, role: int = 0) -> object:  # type: ignore[override]
+        return str(index.row()) if role == 0 else None
+
+
+def _tiles(qtbot: QtBot, count: int, flow: str = "grid") -> TileView:
+    view = TileView(flow=flow)  # type: ignore[arg-type]
+    qtbot.addWidget(view)
+    view.numbers = _Numbers(count)  # type: ignore[attr-defined]
+    view.setModel(view.numbers)  # type: ignore[attr-defined]
+    view.setItemDelegate(QStyledItemDelegate(view))
+    view.set_tile(QSize(100, 80), gap=10)
+    view.resize(480, 400)
+    view.show()
+    return view
+
+
+def test_tiles_are_found_where_they_are_drawn(qtbot: QtBot) -> None:
+    view = _tiles(qtbot, 1_000_000)
+    assert view.columns() == 4
+    view.scrollTo(view.model().index(777_777, 0))
+    for row in view.visible_rows():
+        rect = view.visualRect(view.model().index(row, 0))
+        assert view.indexAt(rect.center()).row() == row
+    assert 777_777 in view.visible_rows()
+    assert not view.indexAt(QPoint(1, 1)).isValid()
+
+
+def test_arrows_move_by_tile_and_by_line(qtbot: QtBot) -> None:
+    view = _tiles(qtbot, 10)
+    view.setCurrentIndex(view.model().index(0, 0))
+    seen = []
+    for key in ("Right", "Down", "Down", "Down", "Left", "Up", "End", "Home"):
+        qtbot.keyClick(view, getattr(Qt.Key, f"Key_{key}"))
+        seen.append(view.currentIndex().row())
+    assert seen == [1, 5, 9, 9, 8, 4, 9, 0]
+
+
+def test_a_rubber_band_selects_what_it_touches(qtbot: QtBot) -> None:
+    view = _tiles(qtbot, 10)
+    first, sixth = (view.visualRect(view.model().index(row, 0)) for row in (0, 5))
+    view.setSelection(first.united(sixth), QItemSelectionModel.SelectionFlag.ClearAndSelect)
+    assert sorted(index.row() for index in view.selectedIndexes()) == [0, 1, 4, 5]
+    view.setSelection(QRect(0, 0, 2, 2), QItemSelectionModel.SelectionFlag.ClearAndSelect)
+    assert view.selectedIndexes() == []
+
+
+def test_the_strip_keeps_its_tile_in_the_middle(qtbot: QtBot) -> None:
+    view = _tiles(qtbot, 1000, "strip")
+    view.setCurrentIndex(view.model().index(500, 0))
+    view.scrollTo(view.currentIndex(), QAbstractItemView.ScrollHint.EnsureVisible)
+    middle = view.visualRect(view.currentIndex()).center().x()
+    assert abs(middle - view.viewport().width() // 2) < 2
+    assert len(view.visible_rows()) < 10
+
+
+def test_zooming_keeps_the_place_under_the_mouse(qtbot: QtBot) -> None:
+    view = ImageView()
+    qtbot.addWidget(view)
+    view.resize(400, 300)
+    view.set_image(np.zeros((300, 400, 3), np.uint8))
+    point = QPointF(100, 200)
+    before = view.place_at(point)
+    view._zoom_at(point, 3.0)
+    after = view.place_at(point)
+    assert before is not None
+    assert after == pytest.approx(before)
+    view.lens.reset()
+    assert view.place_at(QPointF(-5, 0)) is None
+
+
+def test_a_shared_lens_moves_every_view_and_stays_in_the_picture(qtbot: QtBot) -> None:
+    lens = Lens()
+    views = [ImageView(lens=lens) for _ in range(2)]
+    for view in views:
+        qtbot.addWidget(view)
+        view.resize(200, 200)
+        view.set_image(np.zeros((50, 50, 3), np.uint8))
+    lens.look(4.0, (0.0, 2.0))
+    assert lens.centre == (0.125, 0.875)
+    assert views[0].picture_rect() == views[1].picture_rect()
+    assert views[0].picture_rect().width() == pytest.approx(800)
+    views[1].toggle_zoom()
+    assert lens.zoom == 1.0
+
+
+def test_strokes_are_told_in_places_of_the_picture(qtbot: QtBot) -> None:
+    view = ImageView()
+    qtbot.addWidget(view)
+    view.resize(200, 100)
+    view.show()
+    view.set_image(np.zeros((10, 10, 3), np.uint8))
+    view.paint_mode = True
+    told: list[tuple[object, ...]] = []
+    view.stroke_started.connect(lambda x, y, erase: told.append(("start", round(x, 2), round(y, 2), erase)))
+    view.stroke_moved.connect(lambda x, y: told.append(("move", round(x, 2), round(y, 2))))
+    view.stroke_ended.connect(lambda: told.append(("end",)))
+    qtbot.mousePress(view, Qt.MouseButton.LeftButton, pos=QPoint(75, 50))
+    qtbot.mouseMove(view, QPoint(125, 50))
+    qtbot.mouseRelease(view, Qt.MouseButton.LeftButton, pos=QPoint(125, 50))
+    assert told[0] == ("start", 0.25, 0.5, False)
+    assert told[-1] == ("end",)
+    told.clear()
+    qtbot.mousePress(view, Qt.MouseButton.RightButton, pos=QPoint(75, 50))
+    qtbot.mouseRelease(view, Qt.MouseButton.RightButton, pos=QPoint(75, 50))
+    assert told[0] == ("start", 0.25, 0.5, True)
+
+
+def test_layers_cover_the_image_by_their_opacity(qtbot: QtBot) -> None:
+    view = ImageView()
+    qtbot.addWidget(view)
+    view.resize(100, 100)
+    view.set_image(np.full((4, 4, 3), 255, np.uint8))
+    black = np.zeros((2, 2, 4), np.uint8)
+    black[..., 3] = 255
+    view.set_layer("mask", black, opacity=0.5)
+    assert QColor(view.grab().toImage().pixel(50, 50)).red() == pytest.approx(127, abs=2)
+    view.set_layer_opacity("mask", 1.0)
+    assert QColor(view.grab().toImage().pixel(50, 50)).red() == 0
+    view.set_layer("mask", None)
+    assert QColor(view.grab().toImage().pixel(50, 50)).red() == 255
+
+
+def test_bars_are_chosen_by_mouse_and_key_and_the_line_is_dragged(qtbot: QtBot) -> None:
+    bars = ScoreBars()
+    qtbot.addWidget(bars)
+    bars.resize(300, 100)
+    bars.show()
+    bars.set_bars([Bar("cat", 0.7, 0.31), Bar("dog", 0.2)])
+    bars.set_threshold(0.5)
+    chosen: list[str] = []
+    moved: list[float] = []
+    bars.chosen.connect(chosen.append)
+    bars.threshold_moved.connect(moved.append)
+    qtbot.mouseClick(bars, Qt.MouseButton.LeftButton, pos=QPoint(30, 42))
+    qtbot.keyClick(bars, Qt.Key.Key_Up)
+    qtbot.keyClick(bars, Qt.Key.Key_Return)
+    assert chosen == ["dog", "cat"]
+    qtbot.mousePress(bars, Qt.MouseButton.LeftButton, pos=QPoint(150, 20))
+    qtbot.mouseMove(bars, QPoint(80, 20))
+    qtbot.mouseRelease(bars, Qt.MouseButton.LeftButton, pos=QPoint(80, 20))
+    assert chosen == ["dog", "cat"]
+    assert moved
+    assert moved[-1] == pytest.approx((80 - 8) / 284)
+    assert bars.accessibleDescription() == "cat 70%, dog 20%"
+
+
+@pytest.mark.parametrize(("part", "words"), [(0.0, "0%"), (0.004, "0.4%"), (0.3, "30%"), (1.0, "100%")])
+def test_probabilities_are_written_as_people_write_them(part: float, words: str) -> None:
+    assert percent(part) == words
+
+
+def test_a_slider_tells_its_value_while_dragged_and_when_settled(qtbot: QtBot) -> None:
+    slider = ValueSlider("Ratio", 0.0, 0.95, 0.75, steps=95)
+    qtbot.addWidget(slider)
+    changed: list[float] = []
+    settled: list[float] = []
+    slider.changed.connect(changed.append)
+    slider.settled.connect(settled.append)
+    slider.set_value(0.75)
+    assert changed == []
+    qtbot.keyClick(slider.slider, Qt.Key.Key_Right)
+    assert changed == [pytest.approx(0.76)]
+    assert settled == changed
+
+
+def test_messages_say_what_why_and_what_to_do(qtbot: QtBot) -> None:
+    bar = MessageBar()
+    qtbot.addWidget(bar)
+    assert bar.text == ""
+    bar.show_error(UserError("No model", "The folder is empty", "Add one"))
+    assert bar.text == "No model The folder is empty. Add one."
+    bar.clear()
+    assert bar.text == ""
+
+
+def test_a_section_folds(qtbot: QtBot) -> None:
+    section = Section("Bars")
+    qtbot.addWidget(section)
+    section.show()
+    assert section._holder.isVisible()
+    section._button.click()
+    assert not section._holder.isVisible()
+
+
+def test_a_long_name_is_cut_in_the_middle_and_whole_in_the_tip(qtbot: QtBot) -> None:
+    label = ElidedLabel("/a/very/long/path/that/does/not/fit/anywhere.jpg")
+    qtbot.addWidget(label)
+    label.resize(120, 20)
+    label._elide()
+    assert "…" in label.text()
+    assert label.toolTip() == label.words
+
+
+def test_an_empty_place_offers_its_action(qtbot: QtBot) -> None:
+    place = EmptyState("photos", "No photo fits", "Nothing matches the filter.", "Show all")
+    qtbot.addWidget(place)
+    with qtbot.waitSignal(place.action_clicked):
+        place._button.click()
+
+
+@pytest.mark.parametrize("table", [theme.DARK, theme.LIGHT], ids=lambda table: table.name)
+def test_text_stands_out_from_what_is_behind_it(table: theme.Colours) -> None:
+    def light(colour: str) -> float:
+        def linear(value: float) -> float:
+            return value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
+
+        r, g, b, _ = QColor(colour).getRgbF()  # type: ignore[misc]
+        return 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b)
+
+    def contrast(one: str, other: str) -> float:
+        high, low = sorted((light(one), light(other)), reverse=True)
+        return (high + 0.05) / (low + 0.05)
+
+    for behind in (table.window, table.panel, table.raised):
+        for text in (table.text, table.muted, table.accent_text, table.bad):
+            assert contrast(text, behind) >= 4.5, (text, behind)
+    assert contrast(table.on_accent, table.accent) >= 4.5
+    assert contrast(table.text, table.selection) >= 4.5
+
+
+def test_a_thumbnail_is_kept_on_disk_for_this_very_file(qapp: object, tmp_path: Path) -> None:
+    from PIL import Image
+
+    photo, folder = tmp_path / "photo.jpg", tmp_path / "kept"
+    Image.new("RGB", (1000, 500), (200, 10, 10)).save(photo)
+    first = thumbnails.load(str(photo), folder)
+    assert max(first.width(), first.height()) == thumbnails.SIDE
+    stored = list(folder.rglob("*.jpg"))
+    assert len(stored) == 1
+    Image.new("RGB", (1000, 1000), (10, 10, 200)).save(photo)
+    assert thumbnails.load(str(photo), folder).height() == thumbnails.SIDE
+    stored[0].write_bytes(b"torn")
+    assert not thumbnails.load(str(photo), folder).isNull()
+    thumbnails._prune(folder, 0)
+    assert not list(folder.rglob("*.jpg"))
+    photo.unlink()
+    with pytest.raises(ImageError):
+        thumbnails.load(str(photo), folder)

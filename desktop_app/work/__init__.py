@@ -13,7 +13,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from desktop_app.work.job import Job, JobState, Slots
-from desktop_app.work.journal import JobRecord, Journal
+from desktop_app.work.journal import JobJournal, JobRecord, Journal
 from desktop_app.work.lane import DeviceGate, Lane, Outcome, Request, serials
 from desktop_app.work.pacer import Mailbox, Pacer
 
@@ -133,11 +133,11 @@ class Work:
         """
         if self._closed:
             raise RuntimeError("Work is closed: no job can start")
-        journal = None
+        open_journal: Callable[[], JobJournal | None] | None = None
         if self.journal and resume:
-            journal = self.journal.reopen(resume)
+            open_journal = partial(self.journal.reopen, resume)
         elif self.journal and kind:
-            journal = self.journal.open(kind, title, config or {})
+            open_journal = partial(self.journal.open, kind, title, config or {})
         job = Job(
             title,
             make_generator,
@@ -145,7 +145,7 @@ class Work:
             say=partial(self._job_said, on_end),
             slots=self._device_slots if device else self._other_slots,
             gate=self.gate if device else None,
-            journal=journal,
+            open_journal=open_journal,
             kind=kind or (resume.kind if resume else ""),
         )
         self.jobs.append(job)

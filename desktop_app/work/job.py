@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -13,6 +14,7 @@ from desktop_app.work.journal import JobJournal
 from desktop_app.work.lane import DeviceGate, describe
 from desktop_app.work.pacer import Mailbox
 
+LOG = logging.getLogger(__name__)
 _END = object()
 
 
@@ -62,7 +64,8 @@ class Slots:
 class Job:
     """One generator on a thread of its own. Its methods may be called from any thread and return at once.
 
-    `say` is called on the job's thread with every change of state; `mailbox` carries the events.
+    On the job's thread `open_journal` is called before anything runs, and `say` with every change of state;
+    `mailbox` carries the events.
     """
 
     def __init__(
@@ -74,12 +77,12 @@ class Job:
         say: Callable[[Job], None],
         slots: Slots,
         gate: DeviceGate | None = None,
-        journal: JobJournal | None = None,
+        open_journal: Callable[[], JobJournal | None] | None = None,
         kind: str = "",
     ) -> None:
         self.title = title
         self.kind = kind
-        self.id = journal.id if journal else uuid.uuid4().hex
+        self.id = uuid.uuid4().hex
         self.state = JobState.QUEUED
         self.error: BaseException | None = None
         self.details = ""
@@ -90,7 +93,8 @@ class Job:
         self._say = say
         self._slots = slots
         self._gate = gate
-        self._journal = journal
+        self._open_journal = open_journal
+        self._journal: JobJournal | None = None
         self._wanted = JobState.RUNNING
         self._thread = threading.Thread(target=self._run, name=f"pinhole-job-{title}", daemon=True)
 
@@ -137,6 +141,7 @@ class Job:
     def _run(self) -> None:
         end = JobState.DONE
         try:
+            self._begin_journal()
             end = self._drive()
         except BaseException as error:  # noqa: BLE001 - every end of a job must reach its owner
             self.error, self.details, end = error, describe(error), JobState.FAILED
@@ -144,6 +149,16 @@ class Job:
         self._make = tuple
         self._note_end(end)
         self._become(end)
+
+    def _begin_journal(self) -> None:
+        """On the job's own thread, since it waits for the disk; still before anything runs."""
+        try:
+            self._journal = self._open_journal() if self._open_journal else None
+        except OSError as error:
+            # The work is worth more than its diary: it runs, but cannot be resumed after a kill.
+            LOG.warning("the job “%s” has no journal: %s", self.title, error)
+        if self._journal:
+            self.id = self._journal.id
 
     def _drive(self) -> JobState:
         if not self._slots.take(self, self._stopping):

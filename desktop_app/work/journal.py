@@ -173,7 +173,7 @@ def _record(folder: Path) -> JobRecord | None:
     kind, title, config, started = fields
     lines = _tail(folder / "events.jsonl")
     end = lines[-1] if lines and lines[-1].get("event") == _ENDED else {}
-    last = next((line for line in reversed(lines) if line.get("event") != _ENDED), {})
+    last: dict[str, Any] = next((line for line in reversed(lines) if line.get("event") != _ENDED), {})
     state, error = str(end.get("state", "")), str(end.get("error", ""))
     return JobRecord(folder.name, kind, title, config, folder, started, state, error, last)
 

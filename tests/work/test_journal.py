@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from desktop_app.work import Job, JobState, journal
 from desktop_app.work.journal import Journal, to_json
+from tests.conftest import ExpectLog
 from tests.waiting import until
 from tests.work.test_job import Owner, Steps
 
@@ -169,6 +170,18 @@ def test_a_job_of_work_is_journalled_to_its_end_and_resumed_in_place(tmp_path: P
     (whole,) = Journal(tmp_path).records()
     assert [event["data"] for event in whole.events() if "data" in event][-1] == "more"
     assert second.work.close(20)
+
+
+def test_a_job_that_can_have_no_journal_runs_without(tmp_path: Path, expect_log: ExpectLog) -> None:
+    expect_log("has no journal")
+    (tmp_path / "file").write_text("in the way")
+    owner = Owner(tmp_path / "file" / "jobs")
+    ended: list[Job] = []
+    owner.work.start_job("runs", lambda: [1], on_end=ended.append, kind="test")
+    owner.run(lambda: ended)
+    assert ended[0].state is JobState.DONE
+    assert owner.work.close(20)
+    assert len(expect_log.messages) == 1
 
 
 def test_a_failed_job_says_why_in_the_journal(tmp_path: Path) -> None:

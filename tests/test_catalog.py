@@ -210,15 +210,9 @@ def test_errors_are_kept_and_cleared(catalog: Catalog) -> None:
     assert (record.error, record.width, record.height, record.sha256) == ("", 3, 4, HASH_A)
 
 
-STRANGE = [
-    b"caf\xe9.jpg",
-    b"\xff\xfe",
-    b"new\nline.jpg",
-    b"tab\t'\".jpg",
-    "猫 😀.jpg".encode(),
-    b"-rf",
-    b"%s",
-]
+STRANGE = [b"new\nline.jpg", b"tab\t'\".jpg", "猫 😀.jpg".encode(), b"-rf", b"%s"]
+if sys.platform != "darwin":  # whose file systems take text only
+    STRANGE += [b"caf\xe9.jpg", b"\xff\xfe"]
 
 
 @pytest.mark.parametrize("name", STRANGE)

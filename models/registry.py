@@ -2,9 +2,10 @@
 
 import difflib
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from models.bundle import CONFIG, kind_of, read_spec, weight_files
 from models.errors import ModelError, UserError, WrongModelError
@@ -104,6 +105,24 @@ def find(id_or_folder: str | Path, extra: Sequence[Path] = ()) -> ModelSpec:
     )
 
 
+def _without_random_numbers() -> "AbstractContextManager[object]":
+    """Leaves out filling new weights at random: on the meta device that alone imports the compiler, seconds of it."""
+    from torch import Tensor
+    from torch.overrides import TorchFunctionMode
+
+    random = {Tensor.normal_, Tensor.uniform_, Tensor.bernoulli_, Tensor.exponential_, Tensor.random_}
+
+    class Mode(TorchFunctionMode):
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            # Those of torch.nn.init come with their tensor by name; nothing of theirs survives the loading.
+            if func in random or getattr(func, "__module__", "") == "torch.nn.init":
+                return args[0] if args else kwargs["tensor"]
+            return func(*args, **(kwargs or {}))
+
+    mode: AbstractContextManager[object] = Mode()  # type: ignore[no-untyped-call]
+    return mode
+
+
 def build(spec: ModelSpec) -> "nn.Module":
     """The network with its weights, on the CPU, float32, in evaluation mode; ModelError where anything does not fit."""
     import torch
@@ -113,7 +132,7 @@ def build(spec: ModelSpec) -> "nn.Module":
     family = kind_of(spec.config, spec.id).load()
     try:
         # No memory is filled with random numbers only to be overwritten.
-        with torch.device("meta"):
+        with torch.device("meta"), _without_random_numbers():
             module = family.build(spec.config)
     except (ValueError, TypeError, KeyError, RuntimeError, OverflowError) as problem:
         raise WrongModelError(

@@ -16,6 +16,7 @@ from desktop_app.work.job import Job, JobState, Slots
 from desktop_app.work.journal import JobJournal, JobRecord, Journal
 from desktop_app.work.lane import DeviceGate, Lane, Outcome, Request, serials
 from desktop_app.work.pacer import Mailbox, Pacer
+from desktop_app.work.turns import TurnTaking
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QObject
@@ -124,12 +125,14 @@ class Work:
         config: dict[str, Any] | None = None,
         resume: JobRecord | None = None,
         device: bool = True,
+        gated: bool = True,
     ) -> Job:
         """Run the generator as a job. `on_event` gets the newest event at most ten times a second and the last
         one always; `on_batch` gets all of them at that pace; `on_end` gets the job in its final state.
 
         With `kind` the job is journalled and can be resumed after a kill; `resume` goes on with such a job.
-        A job with `device=False` (a download) waits neither for the device nor for the jobs that use it.
+        A job with `device=False` (a download) waits neither for the device nor for the jobs that use it. One with
+        `gated=False` takes its turns at the device itself, with `taking_turns`, and not for every whole step.
         """
         if self._closed:
             raise RuntimeError("Work is closed: no job can start")
@@ -144,7 +147,7 @@ class Work:
             mailbox=Mailbox(partial(self._hand_over, on_event, on_batch), self._pacer),
             say=partial(self._job_said, on_end),
             slots=self._device_slots if device else self._other_slots,
-            gate=self.gate if device else None,
+            gate=self.gate if device and gated else None,
             open_journal=open_journal,
             kind=kind or (resume.kind if resume else ""),
         )
@@ -152,6 +155,10 @@ class Work:
         self._tell(job)
         job.start()
         return job
+
+    def taking_turns(self, model: Any) -> Any:
+        """The model, for a job with `gated=False`: each of its calls lets interactive ones in first."""
+        return TurnTaking(model, self.gate)
 
     def forget_job(self, job: Job) -> None:
         """Take an ended job off the list."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from desktop_app.work import Job, JobState, Work
+from desktop_app.work import Job, JobState, Outcome, Work
 from tests.waiting import until
 
 
@@ -293,6 +293,35 @@ def test_calls_go_in_between_the_steps_of_a_job(owner: Owner) -> None:
     assert not steps.closed
     owner.work.jobs[0].cancel()
     steps.let(2)
+
+
+def test_a_job_that_takes_its_own_turns_does_not_hold_the_device_between_them(owner: Owner) -> None:
+    class Model:
+        title = "a model"
+
+        def run(self, entry: str, *, pixels: int) -> int:
+            assert owner.work.gate._busy
+            return pixels * 2
+
+    reading, read = threading.Event(), threading.Event()
+    every: list[Any] = []
+
+    def label() -> Iterator[Any]:
+        model = owner.work.taking_turns(Model())
+        reading.set()
+        assert read.wait(20)  # a slow disk
+        yield model.title, model.run("image", pixels=21)
+
+    ended: list[Job] = []
+    owner.work.start_job("label", label, on_batch=every.extend, on_end=ended.append, gated=False)
+    assert reading.wait(20)
+    shown: list[Outcome] = []
+    owner.work.latest("slider", lambda: "answered meanwhile", shown.append)
+    owner.run(lambda: shown)
+    assert shown[0].value == "answered meanwhile"
+    read.set()
+    owner.run(lambda: ended)
+    assert every == [("a model", 42)]
 
 
 def test_drop_then_ask_delivers_only_what_was_asked_afterwards(owner: Owner) -> None:

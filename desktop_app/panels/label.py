@@ -290,7 +290,7 @@ class LabelPanel(Panel):
         sizes = [int(part) for part in stored if part.isdigit()]
         width = sizes[0] if len(sizes) == 3 else _COLUMN
         self.split.setSizes([width, 2000])
-        self.column.setSizes(sizes[1:] if len(sizes) == 3 else [380, 300])
+        self.column.setSizes(sizes[1:] if len(sizes) == 3 else [340, 340])
 
 
 def _book(session: Session) -> LabelBook:

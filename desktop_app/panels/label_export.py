@@ -145,6 +145,7 @@ class ExportAsk(QObject):
         self.dialog.destroyed.connect(self._closed)
         self._ask_preview()
         self.dialog.open()
+        self.dialog.save.setFocus()
 
     def _closed(self) -> None:
         self.dialog = None

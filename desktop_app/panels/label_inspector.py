@@ -96,6 +96,8 @@ class LabelInspector(Column):
         theme.current().keep_icon(self.reject, "close")
         self.accept.clicked.connect(self.accept_asked)
         self.reject.clicked.connect(self.reject_asked)
+        for button in (self.accept, self.reject):
+            button.setMinimumWidth(64)  # the inspector may be narrow
         row.addWidget(self.accept, 1)
         row.addWidget(self.reject, 1)
         for widget in (self.decision, self.scores, self.more, self.margin):
@@ -107,6 +109,8 @@ class LabelInspector(Column):
         section = Section(self.tr("When to be unsure"))
         self.mode = QComboBox()
         self.mode.setAccessibleName(self.tr("Labels a photo"))
+        self.mode.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.mode.setMinimumContentsLength(10)
         self.mode.addItem(self.tr("One label a photo"), "single")
         self.mode.addItem(self.tr("Every label by itself"), "multi")
         self.mode.activated.connect(lambda index: self.mode_asked.emit(str(self.mode.itemData(index))))
@@ -118,7 +122,12 @@ class LabelInspector(Column):
         ):
             bar.moved.connect(lambda value, signal=signal: signal.emit(value, False))
             bar.settled.connect(lambda value, signal=signal: signal.emit(value, True))
-        self.background = QCheckBox(self.tr("Say “unknown” if neutral sentences fit better"))
+        self.background = QCheckBox(self.tr("May say “unknown”"))
+        self.background.setToolTip(
+            self.tr(
+                "Compares with neutral sentences such as “a photo”; where they fit better, no label is named."
+            )
+        )
         self.background.toggled.connect(self.background_asked)
         self.suggestion = text("", "small")
         self.take = QPushButton(self.tr("Use it"))

@@ -118,7 +118,8 @@ class LabelJob(QObject):
             "recipe": label_recipe.to_text(recipe),
             "run": self._run,
         }
-        call = partial(_events, self._session.catalog, model, recipe, self._engine.texts, config, self._run)
+        turns = self._session.work.taking_turns(model)
+        call = partial(_events, self._session.catalog, turns, recipe, self._engine.texts, config, self._run)
         self._job = self._session.work.start_job(
             self.tr("Labelling"),
             call,
@@ -127,6 +128,7 @@ class LabelJob(QObject):
             kind=KIND,
             config=about,
             resume=record,
+            gated=False,
         )
         self._show()
 

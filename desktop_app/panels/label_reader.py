@@ -181,11 +181,13 @@ class PhotoReader(QObject):
         if running or self._held or self._model is None or not self._order.rest:
             return
         photos, catalog = self.session.photos, self.session.catalog
+        turns = self.session.work.taking_turns(self._model)
         self._fill = self.session.work.start_job(
             self.tr("Looking at photos"),
-            partial(label_calls.fill, catalog, self._model, self._key, self._order, photos),
+            partial(label_calls.fill, catalog, turns, self._key, self._order, photos),
             on_batch=partial(self._fill_events, self.generation),
             on_end=partial(self._fill_ended, self.generation),
+            gated=False,
         )
 
     def _stop_fill(self) -> None:

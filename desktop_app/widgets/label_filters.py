@@ -39,7 +39,7 @@ class FilterBar(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(8, 8, 8, 4)
         column.setSpacing(6)
-        chips = QWidget()
+        self._chip_row = chips = QWidget()
         flow = QFlowLayout(chips)
         flow.setContentsMargins(0, 0, 0, 0)
         flow.setHorizontalSpacing(6)
@@ -104,6 +104,8 @@ class FilterBar(QWidget):
 
     def show_lab(self, lab: bool) -> None:
         """Which of the two views is on."""
+        for widget in (self._chip_row, self.labels, self.order):
+            widget.setVisible(not lab)
         self.grid_button.setChecked(not lab)
         self.lab_button.setChecked(lab)
 
@@ -215,7 +217,7 @@ class ChangeLine(QFrame):
             one, many = self.tr("1 photo changes label"), self.tr("{0:,} photos change label")
             parts.append(one if labels == 1 else many.format(labels))
         if decisions:
-            one, many = self.tr("1 changes decision"), self.tr("{0:,} change decision")
+            one, many = self.tr("1 photo changes decision"), self.tr("{0:,} photos change decision")
             parts.append(one if decisions == 1 else many.format(decisions))
         self._words.setText(", ".join(parts) or self.tr("No photo changes label"))
         self._words.setToolTip(edit)

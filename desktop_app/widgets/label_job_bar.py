@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from desktop_app.widgets.job_list import duration
-from desktop_app.widgets.section import ElidedLabel
+from desktop_app.widgets.section import ElidedLabel, text
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,8 @@ class JobBar(QFrame):
         self.progress.setTextVisible(False)
         self.progress.setAccessibleName(self.tr("Labelling"))
         column.addWidget(self.progress)
+        self._summary = text("")
+        column.addWidget(self._summary)
         row = QHBoxLayout()
         row.setSpacing(8)
         column.addLayout(row)
@@ -91,6 +93,7 @@ class JobBar(QFrame):
         return button
 
     def _show_only(self, *shown: QWidget) -> None:
+        self._summary.setVisible(self.rollback in shown)
         every = (self.progress, self.start, self.only_new, self._done, self.reasons, self.retry, self.rollback,
                  self.pause, self.cancel, self.resume, self.discard)  # fmt: skip
         for widget in every:
@@ -102,7 +105,7 @@ class JobBar(QFrame):
         """Nothing runs: offer it, or say why it cannot be."""
         self._show_only(self.start, self.only_new)
         self.start.setEnabled(photos > 0 and not why_not)
-        self._words.set_words(why_not or self.tr("Keeps the answers. What you confirmed is never touched."))
+        self._words.set_words(why_not or self.tr("Your own decisions stay as they are."))
 
     def show_run(
         self, done: int, total: int, rate: float, left: float | None, name: str, *, paused: bool
@@ -140,7 +143,8 @@ class JobBar(QFrame):
         said = [words.format(count) for words, count in counts if count]
         if summary.stopped:
             said.insert(0, self.tr("stopped"))
-        self._words.set_words(", ".join(said) or self.tr("There was nothing to label."))
+        self._summary.setText(", ".join(said) or self.tr("There was nothing to label."))
+        self._words.set_words("")
 
     def show_resumable(self, done: int, total: int) -> None:
         """A run of an earlier day did not end."""
@@ -159,7 +163,7 @@ class JobBar(QFrame):
     @property
     def words(self) -> str:
         """What is said now."""
-        return self._words.words
+        return self._summary.text() if self._summary.isVisibleTo(self) else self._words.words
 
     def _started(self) -> None:
         self.start_asked.emit(self.only_new.isChecked())

@@ -17,7 +17,7 @@ from PySide6.QtCore import (
     Qt,
     Signal,
 )
-from PySide6.QtGui import QColor, QDropEvent, QFontMetrics, QKeyEvent, QPainter
+from PySide6.QtGui import QColor, QDropEvent, QFontMetrics, QKeyEvent, QPainter, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QListView,
@@ -117,7 +117,9 @@ class _Delegate(QStyledItemDelegate):
         row = model.rows[index.row()]
         painter.save()
         if option.state & QStyle.StateFlag.State_Selected:
-            painter.fillRect(option.rect, QColor(c.selection))
+            # The accent belongs to the list that has the keyboard; several at once would say nothing.
+            focused = option.widget.hasFocus()
+            painter.fillRect(option.rect, QColor(c.selection if focused else c.hover))
         elif option.state & QStyle.StateFlag.State_MouseOver:
             painter.fillRect(option.rect, QColor(c.hover))
         small = theme.number_font(11)
@@ -247,6 +249,12 @@ class RowsView(QListView):
         first = before - sum(row < before for row in rows)
         self.moved.emit(rows, before)
         self.choose(first)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        # What is said below the list takes room from it; the chosen line must not slip out of sight.
+        if self.currentIndex().isValid():
+            self.scrollTo(self.currentIndex())
 
     def dropEvent(self, event: QDropEvent) -> None:
         # Qt would move rows of the model one by one; here one wish goes to the owner, who shows the new order.

@@ -1,0 +1,257 @@
+"""`pinhole label` on real photos with broken files among them, and everything that can be asked of it."""
+
+import csv
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from desktop_app import labelling, paths
+from desktop_app.catalog import Catalog, open_catalog
+from desktop_app.label_folder import Question, score_folder
+from desktop_app.work import Work
+from models.images import content_hash, walk
+from models.runtime import open_model
+from models.tasks import zero_shot
+from models.tasks.auto_label import Config, Finished
+from models.tasks.zero_shot import Decision, Label, Template
+from tests.cli.conftest import Pinhole
+from tests.photo_folder import write_broken, write_photos
+
+LABELS = "cat,rocket,cup of coffee,face,motorcycle,temple,flower"
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        return list(csv.DictReader(stream, strict=True))
+
+
+def assert_alike(one: list[dict[str, str]], other: list[dict[str, str]]) -> None:
+    """The same answers. Numbers within a rounding of float16: a batch of another size adds up in another order."""
+    numbers = ("probability", "margin", "probability_2", "probability_3")
+    assert len(one) == len(other)
+    for a, b in zip(one, other, strict=True):
+        assert {k: v for k, v in a.items() if k not in numbers} == {k: v for k, v in b.items() if k not in numbers}
+        for name in numbers:
+            assert float(a[name] or -1) == pytest.approx(float(b[name] or -1), abs=1e-3)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Twenty real photos and five broken ones."""
+    write_photos(tmp_path / "in", 20, side=40)
+    write_broken(tmp_path / "in" / "sub", 5)
+    return tmp_path / "in"
+
+
+def test_three_hundred_photos_with_thirty_broken_ones(pinhole: Pinhole, tiny_clip: Path, tmp_path: Path) -> None:
+    photos = write_photos(tmp_path / "in", 300, side=48)
+    broken = write_broken(tmp_path / "in" / "sub", 30)
+    out = tmp_path / "out.csv"
+    said = pinhole("label", tmp_path / "in", "--labels", LABELS, "--model", tiny_clip, "--csv", out, "--absolute")
+    assert said.code == 1
+    rows = {row["path"]: row for row in read(out)}
+    assert len(rows) == 330
+    # Names that a spreadsheet would run, that hold newlines or are in other scripts are all there.
+    good = [rows[str(path)] for path in photos]
+    assert all(row["label"] in LABELS.split(",") and not row["error"] for row in good)
+    assert {row["sha256"] for row in good} == {content_hash(path) for path in photos}
+    assert {(row["width"], row["height"]) for row in good} == {("48", "36")}
+    for path in broken:
+        row = rows[str(path)]
+        assert row["error"]
+        assert row["label"] == row["decision"] == row["probability"] == ""
+        assert f"{path}: " in said.err
+    reasons = {kind: rows[str(path)]["error"] for path, kind in broken.items()}
+    assert "no bytes" in reasons["empty"]
+    assert "cut off" in reasons["cut-jpeg"]
+    assert "megapixels" in reasons["bomb"]
+    assert "not there" in reasons["link"]
+    assert len(set(reasons.values())) >= 10
+    assert "30 could not be read" in said.err
+
+
+def test_the_window_gives_the_same_labels(pinhole: Pinhole, tiny_clip: Path, folder: Path, tmp_path: Path) -> None:
+    """The job of the window (on its workers, over a catalogue of its own) and the grid's scoring against the CSV."""
+    out = tmp_path / "out.csv"
+    pinhole("label", folder, "--labels", LABELS, "--model", tiny_clip, "--csv", out, "--absolute")
+    rows = {row["path"]: row for row in read(out) if not row["error"]}
+    recipe = labelling.Recipe(
+        tuple(Label(name) for name in LABELS.split(",")),
+        cli_templates(),
+        bars=zero_shot.Bars(min_probability=0.3, min_margin=0.1),
+    )
+    catalog, model = Catalog(tmp_path / "window.sqlite"), open_model(tiny_clip)
+    labeller = labelling.Labeller(catalog, model, recipe)
+    work = Work(post=lambda call: call())
+    job = work.start_job("Label", lambda: labeller.events(Config((folder,))))
+    assert job.join(60)
+    assert isinstance(job.last, Finished)
+    work.close()
+    photos = [photo for photo in walk(folder) if str(photo) in rows]
+    proposed = {row.path: (row.label, row.decision) for row in labelling.rows_of(catalog, photos)}
+    assert proposed == {path: (row["label"], row["decision"]) for path, row in rows.items()}
+    shown, embeddings = labelling.embeddings_of(catalog, labeller.key, photos)
+    assert [str(path) for path in shown] == [str(path) for path in photos]
+    cache = zero_shot.TextCache()
+    question = Question(
+        tuple(range(len(recipe.labels))),
+        tuple(label.name for label in recipe.labels),
+        zero_shot.embed_labels(model, recipe.labels, recipe.templates, cache),
+        model.scale,
+        recipe.bars,
+        zero_shot.embed_background(model, cache),
+        "single",
+    )
+    scored = score_folder(embeddings.astype(np.float16), np.ones(len(shown), bool), question)
+    grid = [(question.names[best], Decision(d).word) for best, d in zip(scored.best, scored.decision, strict=True)]
+    assert grid == [proposed[str(path)] for path in shown]
+    catalog.close()
+
+
+def cli_templates() -> tuple[Template, ...]:
+    """What the command line takes when no templates are named."""
+    from desktop_app.cli_asking import DEFAULT_SET, prompt_sets
+
+    found = prompt_sets()[DEFAULT_SET]
+    return (zero_shot.load_prompt_set(found) if isinstance(found, Path) else found).templates
+
+
+def test_a_second_run_answers_from_the_catalogue(
+    pinhole: Pinhole, tiny_clip: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = tmp_path / "1.csv", tmp_path / "2.csv"
+    pinhole("label", folder, "--labels", LABELS, "--model", tiny_clip, "--csv", first)
+    seen: list[Path] = []
+    real = zero_shot.prepare_file
+    monkeypatch.setattr(zero_shot, "prepare_file", lambda path, *a, **k: (seen.append(path), real(path, *a, **k))[1])
+    pinhole("label", folder, "--labels", LABELS, "--model", tiny_clip, "--csv", second)
+    assert first.read_bytes() == second.read_bytes()
+    assert all("broken" in path.name for path in seen)
+
+
+def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(
+    pinhole: Pinhole, tiny_clip: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("label", folder, "--labels", LABELS, "--model", tiny_clip, "--csv")
+    real, asked = labelling.Labeller.judge, []
+
+    def judge(self: labelling.Labeller, rows: np.ndarray, keep: int | None = 3) -> object:
+        asked.append(len(rows))
+        if len(asked) == 8:
+            signal.raise_signal(signal.SIGINT)
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL  # a second Ctrl-C would end it on the spot
+        return real(self, rows, keep)
+
+    before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(labelling.Labeller, "judge", judge)
+    said = pinhole(*words, tmp_path / "no.csv")
+    assert said.code == 130
+    assert "are done and kept" in said.err
+    assert not (tmp_path / "no.csv").exists()
+    assert signal.getsignal(signal.SIGINT) is before
+    with open_catalog(paths.catalog_file()) as catalog:
+        kept = [row for row in labelling.rows_of(catalog, list(walk(folder))) if row.label]
+        assert len(kept) == 8
+        assert catalog.runs()[0].state == "cancelled"
+    monkeypatch.undo()
+    resumed, whole = tmp_path / "resumed.csv", tmp_path / "whole.csv"
+    assert pinhole(*words, resumed).code == 1
+    monkeypatch.setenv("PINHOLE_HOME", str(tmp_path / "another home"))
+    assert pinhole(*words, whole).code == 1
+    assert_alike(read(resumed), read(whole))
+
+
+def test_what_a_person_confirmed_is_written_as_theirs(
+    pinhole: Pinhole, tiny_clip: Path, folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.csv"
+    words = ("label", folder, "--labels", LABELS, "--model", tiny_clip, "--csv", out)
+    pinhole(*words)
+    photo = next(walk(folder))
+    with open_catalog(paths.catalog_file()) as catalog:
+        record = catalog.photo(photo)
+        assert record is not None
+        catalog.confirm([record.id], "=mine")
+    said = pinhole(*words)
+    row = read(out)[0]
+    assert (row["label"], row["source"], row["decision"]) == ("'=mine", "person", "label")
+    assert row["probability"] == row["label_2"] == ""
+    assert "1 left as they were" in said.err
+
+
+def test_only_new_photos_are_labelled(pinhole: Pinhole, tiny_clip: Path, folder: Path, tmp_path: Path) -> None:
+    pinhole("label", folder, "--labels", "cat,dog", "--model", tiny_clip)
+    write_photos(folder / "new", 2, side=44, seed=9)
+    out = tmp_path / "out.csv"
+    pinhole("label", folder, "--labels", "x,y", "--model", tiny_clip, "--only-new", "--csv", out, "--quiet")
+    rows = [row for row in read(out) if not row["error"]]
+    assert {row["label"] for row in rows if row["path"].startswith("new/")} <= {"x", "y"}
+    assert {row["label"] for row in rows if not row["path"].startswith("new/")} <= {"cat", "dog"}
+
+
+def test_labels_and_templates_from_files(pinhole: Pinhole, tiny_clip: Path, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "labels.txt").write_text("# mine\nBüsi | cat, kitten | KW-CAT\nrocket\n", encoding="utf-8")
+    (tmp_path / "labels.csv").write_text("label;synonyms;keyword\nBüsi;cat, kitten;KW-CAT\nrocket\n", encoding="utf-8")
+    (tmp_path / "mine.txt").write_text("a drawing of {}\n{} | 0.5\n", encoding="utf-8")
+    tables = []
+    for name in ("labels.txt", "labels.csv"):
+        out = tmp_path / f"{name}.out.csv"
+        said = pinhole(
+            "label", folder, "--labels-file", tmp_path / name, "--templates-file", tmp_path / "mine.txt",
+            "--model", tiny_clip, "--csv", out,
+        )  # fmt: skip
+        assert said.code == 1
+        tables.append(read(out))
+    assert tables[0] == tables[1]
+    assert {row["label"] for row in tables[0] if not row["error"]} <= {"KW-CAT", "rocket"}
+    assert {row["prompt_set"] for row in tables[0] if not row["error"]} == {"mine"}
+
+
+def test_forms_of_the_csv(pinhole: Pinhole, tiny_clip: Path, folder: Path, tmp_path: Path) -> None:
+    words = ("label", folder, "--labels", LABELS, "--model", tiny_clip, "--no-recursive")
+    said = pinhole(*words, "--csv", "-", "--long", "--top-k", "5", "--bom")
+    assert said.code == 0
+    assert said.out.startswith("\ufeffpath,rank,label")
+    assert said.out.count("\r\n") == 1 + 10 * 5
+    shown = pinhole(*words, "--top-k", "2").out.splitlines()
+    assert len(shown) == 10
+    assert all(line.count("%") == 2 for line in shown)
+    assert pinhole(*words, "--quiet").out == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--labels", " , "), "There is no label in --labels"),
+        (("--labels", "cat,Cat"), "A label is there twice"),
+        (("--labels", "cat", "--prompt-set", "nonsense"), "Take one of: "),
+        (("--labels", "cat", "--csv", "/nowhere/x.csv"), "There is no folder /nowhere"),
+        (("--labels", "cat", "--csv", "/tmp"), "is a folder"),
+        (("--labels", "cat", "--model", "no-such-model"), "There is no model called"),
+        (("--labels-file", "/nowhere/labels.txt"), "cannot be read"),
+    ],
+)
+def test_what_cannot_be_done_is_told_before_the_work(
+    pinhole: Pinhole, tiny_clip: Path, folder: Path, words: tuple[str, ...], sentence: str
+) -> None:
+    model = () if "--model" in words else ("--model", tiny_clip)
+    said = pinhole("label", folder, *words, *model)
+    assert said.code == 2
+    assert sentence in said.err
+
+
+def test_a_wish_that_was_not_met_is_told(pinhole: Pinhole, tiny_clip: Path, folder: Path) -> None:
+    said = pinhole("label", folder, "--labels", "a,b", "--model", tiny_clip, "--precision", "float16", "--device", "cpu")
+    assert "Note: float16 is for graphics cards" in said.err
+
+
+def test_missing_and_empty_paths(pinhole: Pinhole, tiny_clip: Path, tmp_path: Path) -> None:
+    said = pinhole("label", tmp_path / "gone.jpg", "--labels", "a,b", "--model", tiny_clip)
+    assert said.code == 1
+    assert "gone.jpg is not there" in said.err
+    (tmp_path / "empty").mkdir()
+    said = pinhole("label", tmp_path / "empty", "--labels", "a,b", "--model", tiny_clip)
+    assert said.code == 0
+    assert "There is no photo here." in said.err

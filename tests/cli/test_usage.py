@@ -1,0 +1,114 @@
+"""What happens before any work: help, wrong usage, no display, errors in words. None of it loads Qt or torch."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from desktop_app import cli, cli_info
+from models.errors import ModelError
+from tests.cli.conftest import Pinhole
+from tests.tiny_models import write_tiny_clip, write_tiny_convnext, write_tiny_mae
+
+HEAVY = ("PySide6", "torch", "onnxruntime", "transformers", "pyqtgraph")
+
+
+def run_outside(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`pinhole` in a process of its own; the last line of stdout names the heavy modules it loaded."""
+    code = (
+        "import sys\nfrom desktop_app.cli import main\n"
+        "try:\n    code = main()\nexcept SystemExit as end:\n    code = end.code or 0\n"
+        f"print('loaded:', *[name for name in {HEAVY!r} if name in sys.modules])\nsys.exit(code)"
+    )
+    env = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    env = {**env, "PYTHONPATH": str(Path(cli.__file__).parent.parent), "QT_QPA_PLATFORM": "xcb", **environment}
+    return subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, env=env, check=False)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(["--help"], 0), (["label", "--help"], 0), (["--version"], 0), (["label"], 2), (["models"], None), ([], 2)],
+    ids=["help", "label-help", "version", "label", "models", "window"],
+)
+def test_light_commands_load_neither_qt_nor_torch(words: list[str], code: int | None) -> None:
+    done = run_outside(*words)
+    assert done.stdout.splitlines()[-1] == "loaded:"
+    assert code is None or done.returncode == code
+    assert "Traceback" not in done.stderr
+
+
+def test_without_a_display_the_command_line_is_offered() -> None:
+    done = run_outside()
+    assert done.returncode == 2
+    assert "There is no display here" in done.stderr
+    assert "pinhole label --help" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["label", "x"], "one of the arguments --labels --labels-file is required"),
+        (["label", "x", "--labels", "a", "--labels-file", "f"], "not allowed with argument"),
+        (["label", "x", "--labels", "a", "--top-k", "0"], "not a positive number"),
+        (["label", "x", "--labels", "a", "--min-margin", "2"], "not between 0 and 1"),
+        (["label", "x", "--labels", "a", "--device", "tpu"], "invalid choice"),
+        (["evaluate"], "required: PATH"),
+        (["--frobnicate"], "unknown option --frobnicate"),
+        (["lable", "x"], "did you mean “pinhole label”?"),
+        (["no-such-folder"], "there is no photo or folder called “no-such-folder”"),
+    ],
+)
+def test_wrong_usage_is_told_with_exit_code_2(pinhole: Pinhole, words: list[str], sentence: str) -> None:
+    said = pinhole(*words)
+    assert said.code == 2
+    assert sentence in said.err
+    assert said.out == ""
+
+
+def test_the_version(pinhole: Pinhole) -> None:
+    assert pinhole("--version").out.startswith("Pinhole ")
+
+
+def test_an_error_has_title_cause_and_cure_on_lines_of_their_own(
+    pinhole: Pinhole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> int:
+        raise ModelError("The model is ill", "It coughs\x1b[2J", "Let it rest")
+
+    monkeypatch.setattr(cli_info, "list_models", fail)
+    said = pinhole("models")
+    assert (said.code, said.err) == (2, "pinhole: The model is ill\n  It coughs\\x1b[2J\n  Let it rest\n")
+    monkeypatch.setenv("PINHOLE_DEBUG", "1")
+    assert "Traceback" in pinhole("models").err
+
+
+def test_a_fault_of_the_program_is_one_sentence(pinhole: Pinhole, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli_info, "list_models", lambda *_: 1 / 0)
+    said = pinhole("models")
+    assert said.code == 70
+    assert "ZeroDivisionError" in said.err
+    assert "Traceback" not in said.err
+
+
+def test_ctrl_c_before_the_work_begins(pinhole: Pinhole, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli_info, "list_models", stop)
+    assert pinhole("models").code == 130
+
+
+def test_opening_a_model_does_not_import_the_compiler(tmp_path: Path) -> None:
+    """torch._dynamo takes longer to import than everything else before the first answer together."""
+    for write in (write_tiny_clip, write_tiny_mae, write_tiny_convnext):
+        write(tmp_path / write.__name__)
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom models.bundle import read_spec\nfrom models.registry import build\n"
+        "for folder in sorted(Path(sys.argv[1]).iterdir()):\n    build(read_spec(folder))\n"
+        "print([name for name in ('torch._dynamo', 'sympy') if name in sys.modules])"
+    )
+    env = {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parent.parent)}
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    assert subprocess.run(command, capture_output=True, text=True, env=env, check=True).stdout.strip() == "[]"

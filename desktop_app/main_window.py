@@ -77,6 +77,7 @@ class MainWindow(QMainWindow):
         self._build()
         self._restore()
         self._open_first_panel()
+        self.first_painted.connect(self._focus_work)
         session.current_changed.connect(self.refresh_actions)
         session.view_changed.connect(self.refresh_actions)
 
@@ -251,7 +252,14 @@ class MainWindow(QMainWindow):
         self.status.show_model_of(kind.capability)
         self.settings.set("panel", kind.id)
         panel.set_active(True)
+        self._focus_work()
         self.refresh_actions()
+
+    def _focus_work(self) -> None:
+        """The arrows should walk through the photos at once, not through the rail."""
+        if self.panel is not None:
+            target = self.panel.focusProxy() or self.panel.findChild(TileView) or self.strip
+            target.setFocus()
 
     def _panel(self, kind: type[Panel]) -> Panel:
         if kind.id not in self.panels:

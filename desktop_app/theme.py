@@ -169,6 +169,14 @@ def base_font() -> QFont:
 
 
 @cache
+def bold_font() -> QFont:
+    """For headings that measure themselves; a style sheet's weight comes too late for that."""
+    font = QFont(base_font())
+    font.setWeight(QFont.Weight.DemiBold)
+    return font
+
+
+@cache
 def small_font(pixels: int = 11) -> QFont:
     """For figures and captions under things."""
     font = QFont(base_font())

@@ -25,7 +25,7 @@ class Bar:
 
 
 class ScoreBars(QWidget):
-    """The best answers from the top. Click or Enter chooses a row; the dashed line can be dragged."""
+    """The best answers from the top. Click or Enter chooses a row; the amber mark can be dragged."""
 
     chosen = Signal(str)
     threshold_moved = Signal(float)
@@ -145,9 +145,12 @@ class ScoreBars(QWidget):
             )
 
     def _paint_line(self, painter: QPainter) -> None:
-        x, bottom = self._line_x(), float(_TOP + _ROW * len(self._bars))
-        painter.setPen(QPen(QColor(theme.colours().accent), 1.5, Qt.PenStyle.DashLine))
-        painter.drawLine(QPointF(x, 4), QPointF(x, bottom))
+        x = self._line_x()
+        painter.setPen(QPen(QColor(theme.colours().accent), 2))
+        for row in range(len(self._bars)):
+            # Across the bars only: through the names it would be in the way of reading.
+            bottom = _TOP + (row + 1) * _ROW
+            painter.drawLine(QPointF(x, bottom - _BAR - 5), QPointF(x, bottom - 1))
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(theme.colours().accent))
         painter.drawPolygon(QPolygonF([QPointF(x - 5, 0), QPointF(x + 5, 0), QPointF(x, 6)]))

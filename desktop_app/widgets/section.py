@@ -1,6 +1,6 @@
 """A titled part of an inspector that can be folded, and small labels that know their role."""
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -78,6 +78,14 @@ class Column(QScrollArea):
         self.body.setSpacing(12)
         self.setWidget(inner)
 
+    def minimumSizeHint(self) -> QSize:
+        # Nothing in an inspector may be cut off at the right: where its contents are wider it is.
+        hint = super().minimumSizeHint()
+        if (inner := self.widget()) is not None:
+            bar = self.verticalScrollBar().sizeHint().width()
+            hint.setWidth(max(hint.width(), inner.minimumSizeHint().width() + bar))
+        return hint
+
     def finish(self) -> None:
         """What is left below the last section stays empty."""
         self.body.addStretch(1)
@@ -124,6 +132,12 @@ class ElidedLabel(QLabel):
 
     def resizeEvent(self, event: object) -> None:
         self._elide()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self.updateGeometry()
+            self._elide()
 
     def _elide(self) -> None:
         self.setText(

@@ -25,7 +25,7 @@ class TopBar(QFrame):
         row.setContentsMargins(16, 8, 8, 8)
         row.setSpacing(8)
         self._where = ElidedLabel(fill=False)
-        self._where.setObjectName("where")
+        self._where.setFont(theme.bold_font())
         self._count = QLabel()
         self._count.setProperty("role", "muted")
         self._clear = QPushButton()

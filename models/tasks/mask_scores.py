@@ -64,9 +64,8 @@ def _filled(colours: Unit, known: NDArray[np.float32]) -> Unit:
     ends = ((0, height % 2), (0, width % 2))
     weights = _by_fours(np.pad(known, ends)[:, :, None])
     sums = _by_fours(np.pad(colours * known[:, :, None], (*ends, (0, 0))))
-    coarse = _filled(
-        sums / np.maximum(weights, np.float32(1e-9)), np.minimum(weights[:, :, 0], np.float32(1))
-    )
+    means = (sums / np.maximum(weights, np.float32(1e-9))).astype(np.float32)
+    coarse = _filled(means, np.minimum(weights[:, :, 0], np.float32(1)))
     finer = _doubled(_doubled(coarse, 0), 1)[:height, :width]
     return np.where((known > 0)[:, :, None], colours, finer)
 

@@ -240,8 +240,6 @@ def test_fillings_are_exact_on_plain_colours_and_near_on_ramps() -> None:
     assert np.abs(smooth - ramp).max() < 0.07
     flat_error = mask_scores.score(ramp, mask_scores.mean_fill(ramp, hidden), hidden).mse
     assert mask_scores.score(ramp, smooth, hidden).mse < flat_error / 5
-    middle = np.abs(smooth - ramp)[11:13, 11:13]
-    assert middle.max() < 0.01
     flat = np.full((24, 24, 3), 0.3, np.float32)
     for fill in (mask_scores.mean_fill, mask_scores.bilinear_fill):
         assert mask_scores.score(flat, fill(flat, hidden), hidden).mse < 1e-12

@@ -2,5 +2,6 @@
 
 from desktop_app.panels.base import Panel
 from desktop_app.panels.label import LabelPanel
+from desktop_app.panels.mask import MaskPanel
 
-PANELS: tuple[type[Panel], ...] = (LabelPanel,)
+PANELS: tuple[type[Panel], ...] = (LabelPanel, MaskPanel)

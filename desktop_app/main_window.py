@@ -2,19 +2,14 @@
 
 import base64
 from collections.abc import Callable
-from functools import partial
-from typing import cast
 
 from PySide6.QtCore import QByteArray, QEvent, QKeyCombination, Qt, QTimer, Signal
 from PySide6.QtGui import (
-    QAction,
-    QActionGroup,
     QCloseEvent,
     QDragEnterEvent,
     QDropEvent,
     QGuiApplication,
     QKeyEvent,
-    QKeySequence,
     QPaintEvent,
 )
 from PySide6.QtWidgets import (
@@ -26,7 +21,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLineEdit,
     QMainWindow,
-    QMenu,
     QPlainTextEdit,
     QSplitter,
     QStackedWidget,
@@ -35,9 +29,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from desktop_app import theme
-from desktop_app.actions import ACTIONS, MENUS, ActionSpec
+from desktop_app.actions import ACTIONS, BY_NAME
 from desktop_app.commands import Commands
+from desktop_app.menus import Menus, key_code
 from desktop_app.panels import PANELS
 from desktop_app.panels.base import Panel
 from desktop_app.session import Session
@@ -46,11 +40,12 @@ from desktop_app.widgets.message_bar import MessageBar
 from desktop_app.widgets.photo_grid import PhotoStrip
 from desktop_app.widgets.rail import Rail
 from desktop_app.widgets.status_bar import StatusBar
+from desktop_app.widgets.thumbnails import Thumbnails
 from desktop_app.widgets.tile_view import TileView
 from desktop_app.widgets.top_bar import TopBar
 
 _TYPING = (QLineEdit, QPlainTextEdit, QTextEdit, QAbstractSpinBox)
-_INSPECTOR = 320
+_PRUNE_AFTER = 20_000  # ms: when what was asked for first is done
 
 
 class MainWindow(QMainWindow):
@@ -62,29 +57,29 @@ class MainWindow(QMainWindow):
         super().__init__()
         self.session = session
         self.settings = session.settings
-        self._kinds = panels
+        self.kinds = panels
         self._painted = False
         self.panels: dict[str, Panel] = {}
         self.panel: Panel | None = None
         self.setWindowTitle("Pinhole")
         self.setAcceptDrops(True)
         self.setMinimumSize(900, 600)
-        self.actions_by_name: dict[str, QAction] = {}
-        self._plain_keys: dict[int, str] = {}
         self.commands = Commands(self)
-        self._make_actions()
-        self._make_menus()
+        self.menus = Menus(self)
+        self.actions_by_name = self.menus.actions
         self._build()
         self._restore()
         self._open_first_panel()
         self.first_painted.connect(self._focus_work)
+        prune = Thumbnails.of(session).prune_disk
+        self.first_painted.connect(lambda: QTimer.singleShot(_PRUNE_AFTER, self, prune))
         session.current_changed.connect(self.refresh_actions)
         session.view_changed.connect(self.refresh_actions)
 
     # --- building
 
     def _build(self) -> None:
-        self.rail = Rail([(kind.icon, kind.shown_title()) for kind in self._kinds])
+        self.rail = Rail([(kind.icon, kind.shown_title()) for kind in self.kinds])
         self.rail.chosen.connect(self.open_panel_at)
         act = self.actions_by_name
         self.top = TopBar(self.session, act["open_folder"], act["export"], act["inspector"])
@@ -102,6 +97,7 @@ class MainWindow(QMainWindow):
         strip_frame = QFrame()
         strip_frame.setObjectName("stripFrame")
         _column(strip_frame).addWidget(self.strip)
+        self._offer_menu(self.strip)
         self.strip_frame = strip_frame
         work = QWidget()
         column = _column(work)
@@ -128,73 +124,6 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(whole)
         self.status = StatusBar(self.session, self)
         self.setStatusBar(self.status)
-
-    def _make_actions(self) -> None:
-        for spec in ACTIONS:
-            action = QAction(spec.words(), self)
-            action.setCheckable(spec.checkable)
-            if spec.icon:
-                theme.current().keep_icon(action, spec.icon)
-            keys = [QKeySequence(key) for key in spec.keys]
-            action.setShortcuts(keys)
-            if keys:
-                plain_words = spec.words().replace("&", "").rstrip("…")
-                action.setToolTip(
-                    f"{plain_words} ({keys[0].toString(QKeySequence.SequenceFormat.NativeText)})"
-                )
-            if spec.plain:
-                # Shown in the menu, but called from keyPressEvent: a shortcut would take Space from every button
-                # and the arrows from every slider.
-                action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
-                for key in keys:
-                    self._plain_keys[_code(key)] = spec.name
-            else:
-                self.addAction(action)
-            action.triggered.connect(partial(self.run, spec.name))
-            self.actions_by_name[spec.name] = action
-        for digit in range(10):
-            self._plain_keys[_code(QKeySequence(str(digit)))] = f"assign_{digit}"
-
-    def _make_menus(self) -> None:
-        self.menus = {name: self.menuBar().addMenu(self.tr(words)) for name, words in MENUS.items()}
-        for name, words in MENUS.items():
-            self.menus[name].setTitle(_translated(words))
-        self._add_panel_actions(self.menus["view"])
-        groups: dict[str, int] = {}
-        for spec in ACTIONS:
-            menu = self.menus[spec.menu]
-            if groups.get(spec.menu, 0) != spec.group:
-                menu.addSeparator()
-            groups[spec.menu] = spec.group
-            if spec.name == "recent":
-                self._recent = menu.addMenu(spec.words())
-                self._recent.aboutToShow.connect(lambda: self.commands.fill_recent(self._recent))
-            else:
-                menu.addAction(self.actions_by_name[spec.name])
-        self._add_theme_menu(self.menus["view"])
-        for menu in self.menus.values():
-            menu.aboutToShow.connect(self.refresh_actions)
-
-    def _add_panel_actions(self, menu: QMenu) -> None:
-        for place, kind in enumerate(self._kinds):
-            action = QAction(kind.shown_title(), self)
-            action.setShortcut(QKeySequence(f"Ctrl+{place + 1}"))
-            action.triggered.connect(partial(self.open_panel_at, place))
-            self.addAction(action)
-            menu.addAction(action)
-
-    def _add_theme_menu(self, menu: QMenu) -> None:
-        menu.addSeparator()
-        sub = menu.addMenu(self.tr("&Appearance"))
-        group = QActionGroup(self)
-        words = {"system": self.tr("As the &System"), "light": self.tr("&Light"), "dark": self.tr("&Dark")}
-        for choice, word in words.items():
-            action = sub.addAction(word)
-            action.setCheckable(True)
-            action.setChecked(self.settings.theme == choice)
-            action.setActionGroup(group)
-            action.triggered.connect(partial(self.settings.set, "theme", choice))
-            self.settings.watch("theme", partial(_check, action, choice))
 
     def _restore(self) -> None:
         self.resize(1280, 800)
@@ -225,18 +154,18 @@ class MainWindow(QMainWindow):
     # --- panels
 
     def _open_first_panel(self) -> None:
-        names = [kind.id for kind in self._kinds]
+        names = [kind.id for kind in self.kinds]
         remembered = str(self.settings.panel)
         if names:
             self.open_panel_at(names.index(remembered) if remembered in names else 0)
 
     def open_panel(self, name: str) -> None:
         """Bring the panel of this id on screen."""
-        self.open_panel_at([kind.id for kind in self._kinds].index(name))
+        self.open_panel_at([kind.id for kind in self.kinds].index(name))
 
     def open_panel_at(self, place: int, *_: object) -> None:
         """Bring a panel on screen; it is made now if it was never opened."""
-        kind = self._kinds[place]
+        kind = self.kinds[place]
         self.rail.show_chosen(place)
         if self.panel is not None and self.panel.id == kind.id:
             return
@@ -266,9 +195,18 @@ class MainWindow(QMainWindow):
             panel = kind(self.session)
             self.panels[kind.id] = panel
             self.centre.addWidget(panel)
+            for tiles in panel.findChildren(TileView):
+                self._offer_menu(tiles)
             if panel.inspector is not None:
                 self.inspectors.addWidget(panel.inspector)
         return self.panels[kind.id]
+
+    def _offer_menu(self, tiles: TileView) -> None:
+        """A right click on a photo offers what can be done with it, unless the panel has a menu of its own."""
+        if tiles.contextMenuPolicy() == Qt.ContextMenuPolicy.DefaultContextMenu:
+            tiles.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+            show = lambda point: self.menus.context_menu().popup(tiles.viewport().mapToGlobal(point))  # noqa: E731
+            tiles.customContextMenuRequested.connect(show)
 
     def _wants_inspector(self) -> bool:
         has = self.panel is not None and self.panel.inspector is not None
@@ -299,7 +237,7 @@ class MainWindow(QMainWindow):
             self.actions_by_name[spec.name].setEnabled(self.handler(spec.name) is not None)
         words = self.panel.undo_words() if self.panel is not None else ("", "")
         for name, said in zip(("undo", "redo"), words, strict=True):
-            base = _spec(name).words()
+            base = BY_NAME[name].words()
             self.actions_by_name[name].setText(f"{base} {said}" if said else base)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -311,7 +249,7 @@ class MainWindow(QMainWindow):
         focus = QApplication.focusWidget()
         if isinstance(focus, _TYPING) or (isinstance(focus, QComboBox) and focus.isEditable()):
             return False
-        name = self._plain_keys.get(_code(keys))
+        name = self.menus.plain_keys.get(key_code(keys))
         own_list = isinstance(focus, QAbstractItemView) and not isinstance(focus, TileView)
         if name is None or (own_list and name in ("accept", "reject")):
             return False
@@ -349,28 +287,8 @@ class MainWindow(QMainWindow):
             QTimer.singleShot(0, self, self.first_painted.emit)
 
 
-def _check(action: QAction, choice: str, _: str, now: object) -> None:
-    action.setChecked(now == choice)
-
-
 def _column(widget: QWidget) -> QVBoxLayout:
     column = QVBoxLayout(widget)
     column.setContentsMargins(0, 0, 0, 0)
     column.setSpacing(0)
     return column
-
-
-def _spec(name: str) -> ActionSpec:
-    return next(spec for spec in ACTIONS if spec.name == name)
-
-
-def _translated(words: str) -> str:
-    return QApplication.translate("Actions", words)
-
-
-def _code(keys: QKeyCombination | QKeySequence) -> int:
-    """Key and modifiers as a number; the keypad counts as the same keys."""
-    if isinstance(keys, QKeySequence):
-        keys = cast(QKeyCombination, keys[0])  # type: ignore[index]  # missing in the stubs of PySide6
-    bare = keys.keyboardModifiers() & ~Qt.KeyboardModifier.KeypadModifier
-    return QKeyCombination(bare, keys.key()).toCombined()

@@ -105,12 +105,24 @@ class Theme(QObject):
             self._apply()
 
     def _apply(self) -> None:
+        self._tell_platform()
         dark = self._choice == "dark" or (self._choice == "system" and system_is_dark())
         self.colours = DARK if dark else LIGHT
         self._icons.clear()
         self._app.setPalette(palette(self.colours))
         self._app.setStyleSheet(style_sheet(self.colours))
         self.changed.emit()
+
+    def _tell_platform(self) -> None:
+        """Title bars and the system's own dialogs should match (Qt 6.8)."""
+        hints = self._app.styleHints()
+        if not hasattr(hints, "setColorScheme"):
+            return
+        wanted = {"light": Qt.ColorScheme.Light, "dark": Qt.ColorScheme.Dark}.get(self._choice)
+        if wanted is None:
+            hints.unsetColorScheme()
+        elif hints.colorScheme() != wanted:
+            hints.setColorScheme(wanted)
 
     def icon(self, name: str, *, lit: bool = True) -> QIcon:
         """The icon `name` of resources/icons in this theme's text colour, amber where it is switched on and `lit`."""

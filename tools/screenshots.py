@@ -68,7 +68,7 @@ def take(out: Path, scale: int, panels: list[str] | None, photos: Path | None) -
     wait(running, lambda: running.session.photo is not None, 60)
     wait(running, lambda: running.work.idle and not running.session.shelf.loading, 120)
     window.messages.clear()
-    for name in panels or [kind.id for kind in window._kinds]:
+    for name in panels or [kind.id for kind in window.kinds]:
         window.open_panel(name)
         settle(running)
         for theme in THEMES:

@@ -6,14 +6,15 @@ import os
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
 from PySide6.QtCore import QMimeData, Qt
 from PySide6.QtGui import QGuiApplication, QImage, QPalette
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QLabel
 
-from desktop_app import dialogs, paths, samples, theme
+from desktop_app import dialog_about, dialogs, doctor, paths, samples, theme
 from desktop_app.photo_list import Mark
 from desktop_app.widgets.photo_grid import PhotoGrid
 from desktop_app.widgets.viewer import Viewer
@@ -197,7 +198,7 @@ def test_recent_places_are_offered_and_can_be_cleared(start: Start, photos: Path
     app.open_folder(photos)
     app.open_folder(photos / "more")
     app.wait_for_photos(2)
-    menu = app.window._recent
+    menu = app.window.menus.recent
     app.window.commands.fill_recent(menu)
     assert [Path(action.text()).name for action in menu.actions()[:2]] == ["more", "pictures"]
     menu.actions()[1].trigger()
@@ -393,3 +394,57 @@ def test_marks_reach_the_tiles(start: Start, photos: Path) -> None:
         "photo 10.jpg, Unknown",
         "a.jpg, Not looked at yet",
     ]
+
+
+def test_a_right_click_offers_what_can_be_done_with_the_photo(start: Start, photos: Path) -> None:
+    app = start(photos)
+    app.wait_for_photos(5)
+    menu = app.window.menus.context_menu()
+    words = [action.text().replace("&", "") for action in menu.actions() if not action.isSeparator()]
+    assert words[0] == "Accept the Proposed Label"
+    assert "Reject the Proposed Label" not in words  # the panel on screen cannot
+    assert {"Copy Path", "Show in Folder"} <= set(words)
+    menu.close()
+    app.run("copy_path")
+    assert QGuiApplication.clipboard().text() == str(photos / "photo 1.jpg")
+    app.wait_for_photo()
+    app.run("copy")
+    assert QGuiApplication.clipboard().image().width() == 80
+
+
+def test_the_check_of_the_installation_lists_findings(
+    start: Start, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = [
+        doctor.Finding("Machine", doctor.Status.GOOD, "2 cores"),
+        doctor.Finding("GPU", doctor.Status.BAD, "no", "buy"),
+    ]
+    monkeypatch.setattr(doctor, "examine", lambda: iter(found))
+    app = start(photos)
+    app.run("doctor")
+    dialog = app.dialogs()[0]
+
+    def words() -> str:
+        return " ".join(label.text() for label in dialog.findChildren(QLabel))
+
+    app.wait_until(lambda: "Machine: 2 cores." in words())
+    assert "GPU: no. buy." in words()
+    dialog.close()
+
+
+def test_the_status_bar_says_loudly_when_another_device_runs(start: Start, photos: Path) -> None:
+    app = start(photos)
+    spec = SimpleNamespace(title="Tiny", id="tiny")
+    model = SimpleNamespace(
+        spec=spec, precision="float32", device="cpu", engine="torch", note="no CUDA device was found"
+    )
+    app.session.shelf._models["zero_shot"] = model  # type: ignore[assignment]
+    app.window.status.show_model_of("zero_shot")
+    said = app.window.status.device_words
+    assert "Tiny, float32" in said
+    assert "no CUDA device was found" in said
+    assert app.window.status._device.property("warn") is True
+    model.note = ""
+    app.session.device_changed.emit()
+    assert app.window.status._device.property("warn") is False
+    assert "zero_shot: tiny, torch, float32, cpu" in dialog_about.device_report(app.window)

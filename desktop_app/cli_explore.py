@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from desktop_app.cli_model import add_model_options, open_for
+from desktop_app.cli_model import add_model_options, open_for, positive
 from desktop_app.cli_progress import ProgressLine
 from models.errors import TextError
 from models.spec import Capability
@@ -14,8 +14,7 @@ from models.spec import Capability
 if TYPE_CHECKING:
     from models.tasks.masking import MaskResult
 
-COMMANDS = ("mask",)
-_STRATEGIES = ("random", "block", "grid", "centre", "checkerboard", "inverse")
+COMMANDS = ("mask", "features", "explain")
 
 
 def add_commands(commands: Any) -> None:
@@ -38,6 +37,38 @@ def add_commands(commands: Any) -> None:
     mask.add_argument("--json", action="store_true", help="the numbers for other programs")
     add_model_options(mask)
     mask.set_defaults(run=run_mask)
+
+    features = commands.add_parser("features", help="what fires where in a ConvNeXt")
+    features.add_argument("photo", metavar="PHOTO", type=Path)
+    features.add_argument("--layer", metavar="L", help="a layer by name (the last); “list” shows them all")
+    features.add_argument("--top", metavar="N", type=positive, default=16, help="how many channels (16)")
+    features.add_argument("--order", choices=("activation", "variance", "index"), default="activation")
+    features.add_argument("--out", metavar="PNG", type=Path, help="write these channels as one picture")
+    features.add_argument("--npz", metavar="FILE", type=Path, help="write the layer's numbers for numpy")
+    features.add_argument("--json", action="store_true", help="for other programs")
+    add_model_options(features)
+    features.set_defaults(run=_run_features)
+
+    explain = commands.add_parser("explain", help="which places of a photo speak for a label")
+    explain.add_argument("photo", metavar="PHOTO", type=Path)
+    explain.add_argument("--label", metavar="L", required=True, help="any words; a class with a classifier's --model")
+    explain.add_argument("--out", metavar="PNG", type=Path, required=True, help="write the photo with the map over it")
+    explain.add_argument("--layer", metavar="L", help="at this layer (the last)")
+    explain.add_argument("--method", choices=("grad_cam", "cam"), default="grad_cam")
+    add_model_options(explain)
+    explain.set_defaults(run=_run_explain)
+
+
+def _run_features(arguments: argparse.Namespace) -> int:
+    from desktop_app.cli_features import run_features
+
+    return run_features(arguments)
+
+
+def _run_explain(arguments: argparse.Namespace) -> int:
+    from desktop_app.cli_features import run_explain
+
+    return run_explain(arguments)
 
 
 def _ratio(text: str) -> float:

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from desktop_app.cli_model import add_model_options
+from desktop_app.cli_model import add_model_options, positive
 
 COMMANDS = ("label", "samples", "evaluate")
 _SAMPLE_LABELS = "cat, coffee, astronaut, rocket, temple, flower, motorcycle, man with a camera, moon, coins, brick wall, grass, gravel, galaxies"  # noqa: E501
@@ -81,7 +81,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--long", action="store_true", help="one CSV line for each photo and label")
     group.add_argument("--bom", action="store_true", help="mark the CSV for Excel")
     group.add_argument("--absolute", action="store_true", help="whole paths in the CSV")
-    group.add_argument("--top-k", metavar="K", type=_positive, help="how many labels of a photo are shown")
+    group.add_argument("--top-k", metavar="K", type=positive, help="how many labels of a photo are shown")
     group.add_argument("--quiet", action="store_true", help="no progress and no list of answers")
 
 
@@ -89,13 +89,6 @@ def _part(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
-    return value
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
     return value
 
 

@@ -31,6 +31,14 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--engine", choices=("auto", "torch", "onnxruntime"))
 
 
+def positive(text: str) -> int:
+    """An argument that is 1 or more."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return value
+
+
 def model_folders(more: list[Path] | None = None) -> tuple[Path, ...]:
     """Where models are looked for besides the bundled ones: the person's own, those of the settings, and ``more``."""
     return (paths.models_dir(), *map(Path, _settings().model_folders), *(more or ()))

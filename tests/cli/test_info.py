@@ -1,0 +1,105 @@
+"""`pinhole models` and `pinhole doctor`: what is listed, and what is found broken."""
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from desktop_app import doctor, paths
+from desktop_app.catalog import open_catalog
+from desktop_app.doctor import Finding, Status
+from tests.cli.conftest import Pinhole
+
+
+def findings() -> dict[str, Finding]:
+    return {found.name: found for found in doctor.examine()}
+
+
+def test_models_are_listed_with_licence_size_and_capabilities(pinhole: Pinhole, tiny_clip: Path) -> None:
+    said = pinhole("models", "--models", tiny_clip)
+    line = next(line for line in said.out.splitlines() if line.startswith("tiny-clip"))
+    assert all(word in line for word in ("zero-shot", "mit", "0.2 MB", "0.1 M", "Tiny CLIP"))
+    listed = json.loads(pinhole("models", "--models", tiny_clip, "--json").out)
+    assert {"id", "licence", "size_bytes", "parameters", "capabilities"} <= listed[-1].keys()
+
+
+def test_a_broken_model_folder_is_named(pinhole: Pinhole, tiny_clip: Path) -> None:
+    folder = paths.models_dir() / "broken"
+    shutil.copytree(tiny_clip, folder)
+    (folder / "model.safetensors").unlink()
+    assert "cannot be used" in pinhole("models").err
+    found = findings()["Model broken"]
+    assert found.status is Status.BAD
+    assert "weights" in found.words
+
+
+def test_the_doctor_looks_at_everything(pinhole: Pinhole) -> None:
+    said = pinhole("doctor", "--json")
+    names = {one["name"] for one in json.loads(said.out)}
+    assert {"Python", "Machine", "Processor", "torch", "Graphics card", "Data folder", "Catalogue"} <= names
+    assert {"Photo formats", "HEIC photos", "RAW photos", "Window"} <= names
+    assert not any("could not be examined" in one["words"] for one in json.loads(said.out))
+    text = pinhole("doctor")
+    assert text.code == said.code
+    assert text.out.splitlines()[-1].endswith(".")
+
+
+def test_a_broken_catalogue_is_found() -> None:
+    with open_catalog(paths.catalog_file()):
+        assert findings()["Catalogue"].status is Status.GOOD
+    paths.catalog_file().write_bytes(b"this is no database" * 100)
+    assert findings()["Catalogue"].status is Status.BAD
+
+
+def test_a_folder_that_cannot_be_written_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("PINHOLE_HOME", str(tmp_path / "file"))
+    found = findings()["Data folder"]
+    assert found.status is Status.BAD
+    assert "cannot be written" in found.words
+
+
+def test_little_space_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage(paths.data_dir())
+    for free, status in ((500_000_000, Status.NOTE), (1_000_000, Status.BAD)):
+        monkeypatch.setattr(shutil, "disk_usage", lambda _, free=free: usage._replace(free=free))
+        assert findings()["Data folder"].status is status
+
+
+def test_missing_extras_and_libraries_have_a_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda *_: None)
+    monkeypatch.setitem(doctor._LIBRARIES, "no-such-library", ())
+    found = findings()
+    assert found["HEIC photos"].cure == "pip install 'pinhole[heic]'"
+    assert found["no-such-library"].status is Status.BAD
+
+
+def test_a_qt_that_cannot_be_loaded_names_its_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = "ImportError: libEGL.so.1: cannot open shared object file: No such file or directory"
+    fail = subprocess.CompletedProcess([], 1, "", f"Traceback\n{words}\n")
+    monkeypatch.setattr(doctor, "_ask", lambda _: fail)
+    found = findings()["Window"]
+    assert "libEGL.so.1" in found.words
+    assert "apt-get install" in found.cure
+
+
+@pytest.mark.parametrize(
+    ("environment", "is_there"),
+    [({}, False), ({"DISPLAY": ":0"}, True), ({"WAYLAND_DISPLAY": "w"}, True), ({"QT_QPA_PLATFORM": "offscreen"}, True)],
+)
+def test_whether_there_is_a_display(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], is_there: bool
+) -> None:
+    monkeypatch.setattr(doctor.sys, "platform", "linux")
+    monkeypatch.setattr(os, "environ", environment)
+    assert (doctor.display_problem() == "") is is_there
+
+
+def test_a_check_that_fails_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_CHECKS", (("Luck", lambda: 1 / 0),))
+    (found,) = doctor.examine()
+    assert (found.name, found.status) == ("Luck", Status.BAD)

@@ -110,6 +110,7 @@ class LabelPanel(Panel):
         self.column.labels.save_recipe_asked.connect(lambda: self.column.save_recipe(engine.recipe()))
         self.book.listen(lambda step: self._remember())
         session.photos_changed.connect(self._photos_changed)
+        session.reading_changed.connect(self._photos_changed)
         session.photo_ready.connect(self._show_big)
         session.current_changed.connect(lambda _: self.big.lens.reset())
         session.model_changed.connect(lambda _: self.job.offer())
@@ -142,7 +143,7 @@ class LabelPanel(Panel):
             self.engine.wake()
         self._photos_changed()
 
-    def _photos_changed(self) -> None:
+    def _photos_changed(self, *_: object) -> None:
         if not len(self.session.photos) and not self.session.reading:
             self.pages.setCurrentWidget(self.empty)
         elif self.pages.currentWidget() is self.empty:

@@ -35,8 +35,8 @@ class Outlook(QObject):
         session.view_changed.connect(self._show_photo)
         engine.focus_changed.connect(self._show_focus)
         engine.scored_changed.connect(self._scored)
-        self._forget = [session.settings.watch(key, self._setting_changed) for key in _BARS]
-        self.destroyed.connect(lambda forget=self._forget: [undo() for undo in forget])
+        forget = [session.settings.watch(key, self._setting_changed) for key in _BARS]
+        self.destroyed.connect(lambda _: [undo() for undo in forget])
         inspector.min_probability_moved.connect(partial(self._bar_moved, "min_probability"))
         inspector.min_margin_moved.connect(partial(self._bar_moved, "min_margin"))
         inspector.background_asked.connect(lambda on: session.settings.set("background", on))

@@ -227,6 +227,9 @@ class RowsView(QListView):
         self.chosen.emit(current.row())
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
+        if self.state() == QAbstractItemView.State.EditingState:
+            event.ignore()  # a line edit lets Enter through after it has taken it
+            return
         key, row = event.key(), self.currentIndex().row()
         if event.modifiers() & Qt.KeyboardModifier.AltModifier and key in (Qt.Key.Key_Up, Qt.Key.Key_Down):
             self._shift(-1 if key == Qt.Key.Key_Up else 1)

@@ -1,0 +1,419 @@
+"""The Label panel through hands and eyes: edits, changes, review, undo, filters, bars, the lab, what is remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtTest import QTest
+
+from desktop_app import label_recipe
+from desktop_app.panels import label_dialogs
+from desktop_app.photo_list import Mark
+from desktop_app.settings import Settings
+from models.tasks.scoring import Decision
+from tests.label_robot import LabelRobot, remember
+from tests.photo_folder import originals, write_broken, write_photos
+from tests.tiny_models import write_tiny_clip
+
+Start = Callable[..., LabelRobot]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "tiny-clip"
+    write_tiny_clip(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two folders named like labels with eight photos each."""
+    folder = tmp_path_factory.mktemp("pictures")
+    assert originals()
+    for seed, name in enumerate(("cat", "dog")):
+        for i, path in enumerate(write_photos(folder / name, 8, side=48, seed=seed)):
+            path.rename(folder / name / f"{name} {i}{path.suffix}")
+    return folder
+
+
+@pytest.fixture
+def start(model: Path, qapp: object) -> Iterator[Start]:
+    open_: list[LabelRobot] = []
+
+    def begin(*words: str | Path, **values: object) -> LabelRobot:
+        remember(model, **values)
+        robot = LabelRobot(*words)
+        open_.append(robot)
+        shut = robot.close
+
+        def close() -> None:
+            open_.remove(robot)
+            shut()
+
+        robot.close = close  # type: ignore[method-assign]
+        return robot
+
+    yield begin
+    for robot in open_:
+        robot.close()
+
+
+@pytest.fixture
+def app(start: Start, photos: Path) -> LabelRobot:
+    """The panel on the photos, with three labels, no bar and no background: every photo gets a label."""
+    robot = start(photos, min_probability=0.0, min_margin=0.0, background=False)
+    robot.wait_answered()
+    robot.set_labels(["cat", "dog", "an old motorcycle"])
+    return robot
+
+
+def test_every_photo_gets_an_answer_and_each_label_its_count(app: LabelRobot) -> None:
+    assert set(app.decisions().values()) == {"LABEL"}
+    names = list(app.answers().values())
+    rows = app.label.column.labels.list.rows
+    assert [(row.text, row.lead) for row in rows] == [("cat", "1"), ("dog", "2"), ("an old motorcycle", "3")]
+    for row in rows:
+        assert row.trail == (str(names.count(row.text)) if row.text in names else "")
+    assert sum(int(row.trail or 0) for row in rows) == 16
+
+
+def test_the_inspector_ranks_every_label(app: LabelRobot) -> None:
+    app.session.select(3)
+    app.wait_idle()
+    shown = app.label.look.scores.shown
+    assert shown[0][0] == list(app.answers().values())[3]
+    assert sum(part for _, part in shown) == pytest.approx(1.0, abs=1e-4)
+    assert [part for _, part in shown] == sorted((part for _, part in shown), reverse=True)
+    assert "temperature" in app.label.look.margin.text()
+
+
+def test_an_edit_says_what_it_changed_and_shows_it_on_a_click(app: LabelRobot) -> None:
+    before = app.answers()
+    app.edit_template(0, "{} in a very long and entirely different sentence")
+    app.wait_answered()
+    changed = {name for name, label in app.answers().items() if before[name] != label}
+    assert changed
+    words = "1 photo changes label" if len(changed) == 1 else f"{len(changed)} photos change label"
+    assert app.change_line() == words
+    app.label.change_line.button.click()
+    assert set(app.shown()) == changed
+    assert "changed by" in app.session.view.keep_words
+    app.press("Escape", app.label.grid)
+    assert len(app.shown()) == 16
+
+
+def test_only_new_sentences_are_embedded(app: LabelRobot) -> None:
+    cache = app.label.engine.texts
+    before = cache.embedded
+    app.type_label("an owl")
+    app.wait_answered()
+    templates = len(app.label.book.state.used_templates)
+    assert cache.embedded == before + templates
+    app.label.column.templates.edited.emit(
+        0, type(app.label.book.state.templates[0])(app.label.book.state.templates[0].text, 3.0)
+    )
+    app.wait_answered()
+    assert cache.embedded == before + templates, "another weight asks nothing of the model"
+
+
+def test_a_rename_changes_words_and_no_answer(app: LabelRobot) -> None:
+    before = app.answers()
+    app.label.column.labels.edited.emit(
+        0, type(app.label.book.state.labels[0])("cat", ("cat",), "animals|cat")
+    )
+    app.edit_row(app.label.column.labels.list, 1, "hound")
+    app.wait_answered()
+    asked = app.label.book.state.labels[1]
+    assert (asked.name, asked.prompts) == ("hound", ("hound",))
+    app.label.column.labels.edited.emit(1, type(asked)("hound", ("dog",), "hound"))
+    app.wait_answered()
+    renamed = {name: "hound" if label == "dog" else label for name, label in app.answers().items()}
+    assert renamed == {name: "hound" if label == "dog" else label for name, label in before.items()}
+
+
+def test_lists_are_pasted_taken_from_presets_and_reordered_by_keys(app: LabelRobot) -> None:
+    app.label.column.labels.preset_asked.emit("cifar-10")
+    app.wait_until(lambda: len(app.label.book.state.labels) == 10)
+    app.wait_answered()
+    view = app.label.column.labels.list
+    view.choose(9)
+    QTest.keyClick(view, Qt.Key.Key_Up, Qt.KeyboardModifier.AltModifier)
+    assert app.label.book.state.names[8] == "truck"
+    assert view.currentIndex().row() == 8
+    QTest.keyClick(view, Qt.Key.Key_Delete)
+    assert "truck" not in app.label.book.state.names
+    QGuiApplication.clipboard().setText("first new\nsecond new\n")
+    app.press("Ctrl+V", app.label.column.labels.entry)
+    assert app.label.book.state.names[-2:] == ("first new", "second new")
+    assert app.label.column.labels.entry.text() == ""
+    app.type_label("FIRST  new")
+    assert "in the list already" in app.label.column.labels.note.text()
+    app.wait_answered()
+
+
+def test_what_is_wrong_is_said_where_it_stands(app: LabelRobot) -> None:
+    column = app.label.column
+    column.templates.add_asked.emit("no place for the label")
+    column.templates.add_asked.emit("word " * 120 + "{}")
+    column.labels.edited.emit(2, type(app.label.book.state.labels[2])("an old motorcycle", ("cat",)))
+    app.wait_idle()
+    remarks = [row.remark for row in column.templates.list.rows]
+    assert "no {}" in remarks[-2]
+    assert "tokens" in remarks[-1]
+    column.labels.list.choose(2)
+    assert "cannot be told apart" in column.labels.note.text()
+    assert "word word" in column.templates.preview.toPlainText()
+
+
+def test_prompt_sets_are_taken_switched_and_kept_under_a_name(
+    app: LabelRobot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    column = app.label.column
+    column.templates.set_asked.emit("eighty")
+    app.wait_until(lambda: len(app.label.book.state.templates) == 80)
+    app.wait_answered()
+    view = column.templates.list
+    view.setFocus()
+    view.choose(0)
+    QTest.keyClick(view, Qt.Key.Key_Space)
+    assert not app.label.book.state.templates[0].enabled
+    assert len(column.templates.preview.toPlainText().splitlines()) == 79
+    monkeypatch.setattr(label_dialogs, "ask_name", lambda *words: "Mine")
+    column.templates.save_asked.emit()
+    app.wait_until(lambda: column.templates.sets.findData("Mine") >= 0)
+    assert app.label.book.state.prompt_set == "Mine"
+    app.wait_answered()
+
+
+# --- review
+
+
+def test_words_of_a_person_stay_and_are_undone_by_name(app: LabelRobot) -> None:
+    name = app.shown()[2]
+    app.look_at(name)
+    before = app.answers()[name]
+    other = 1 if before != "cat" else 2
+    app.press(str(other), app.window)
+    assert app.decisions()[name] == "CONFIRMED"
+    assert app.answers()[name] == ("cat" if other == 1 else "dog")
+    app.wait_idle()
+    app.window.refresh_actions()
+    assert "confirm" in app.window.actions_by_name["undo"].text()
+    app.edit_template(0, "a completely different {}")
+    app.wait_answered()
+    assert app.decisions()[name] == "CONFIRMED", "no edit touches it"
+    app.run("undo")
+    app.wait_answered()
+    assert app.label.book.state.templates[0].text != "a completely different {}"
+    app.run("undo")
+    app.wait_answered()
+    assert (app.decisions()[name], app.answers()[name]) == ("LABEL", before)
+    app.run("redo")
+    app.wait_answered()
+    assert app.decisions()[name] == "CONFIRMED"
+    app.look_at(name)
+    app.press("0", app.window)
+    app.wait_idle()
+    assert app.decisions()[name] == "LABEL"
+
+
+def test_accept_and_reject_work_on_all_chosen_photos(app: LabelRobot) -> None:
+    app.label.grid.setFocus()
+    app.run("select_all")
+    app.press("Return", app.window)
+    assert set(app.decisions().values()) == {"CONFIRMED"}
+    app.wait_idle()
+    app.run("undo")
+    app.wait_idle()
+    assert set(app.decisions().values()) == {"LABEL"}, "one step for all sixteen"
+    app.look_at(app.shown()[3])
+    app.press("Del", app.window)
+    app.wait_idle()
+    assert list(app.decisions().values()).count("REJECTED") == 1
+    assert app.label.look.history.text() != ""
+
+
+def test_a_word_is_kept_when_the_folder_is_opened_again(app: LabelRobot, photos: Path, start: Start) -> None:
+    name = app.shown()[5]
+    app.look_at(name)
+    app.press("3", app.window)
+    app.wait_idle()
+    app.close()
+    again = start(photos)
+    again.wait_answered()
+    assert again.decisions()[name] == "CONFIRMED"
+    assert again.answers()[name] == "an old motorcycle"
+    assert again.label.book.state.names == ("cat", "dog", "an old motorcycle"), "the labels are remembered"
+
+
+# --- filters, order, bars
+
+
+def test_chips_filter_and_the_next_unsure_photo_is_found(app: LabelRobot) -> None:
+    app.label.look.min_probability_moved.emit(0.5, True)
+    app.wait_answered()
+    decisions = app.decisions()
+    unsure = {name for name, mark in decisions.items() if mark == "UNSURE"}
+    assert unsure
+    app.label.filters.choose(frozenset({Mark.UNSURE}))
+    assert set(app.shown()) == unsure
+    assert app.session.view.keep_words == "unsure"
+    app.session.clear_filters()
+    assert app.label.filters.everything.isChecked()
+    app.session.select(0)
+    app.press("U", app.window)
+    assert app.focus() in unsure
+    app.label.filters.choose(frozenset(), "cat")
+    assert set(app.shown()) <= {name for name, label in app.answers().items() if label == "cat"}
+
+
+def test_the_order_by_confidence_and_by_change(app: LabelRobot) -> None:
+    app.label.filters.order_asked.emit("unsure")
+    parts = [app.session.answers.of(int(i))[1] for i in app.session.shown]
+    assert parts == sorted(parts)
+    app.label.filters.order_asked.emit("sure")
+    assert [app.session.answers.of(int(i))[1] for i in app.session.shown] == sorted(parts, reverse=True)
+    app.label.filters.order_asked.emit("name")
+    assert app.shown()[:2] == ["cat 0.jpg", "cat 1.jpg"]
+    assert app.shown()[-1].startswith("dog 7")
+    app.label.filters.order_asked.emit("changed")
+    changed = app.label.engine.changes.any
+    first = [bool(changed[int(i)]) for i in app.session.shown]
+    assert first == sorted(first, reverse=True)
+    app.label.filters.order_asked.emit("disk")
+    assert np.array_equal(app.session.shown, np.arange(16))
+
+
+def test_dragging_a_bar_counts_as_one_edit_and_is_kept_when_let_go(app: LabelRobot) -> None:
+    bar = app.label.look.min_probability
+    bar.show()
+    bar.resize(260, 64)
+    for value in (0.2, 0.4, 0.95):
+        bar.moved.emit(value)
+    app.wait_answered()
+    assert app.program.settings.min_probability == 0.0, "written when the hand lets go"
+    bar.settled.emit(0.95)
+    app.wait_answered()
+    assert app.program.settings.min_probability == 0.95
+    unsure = list(app.decisions().values()).count("UNSURE")
+    assert unsure > 0
+    assert f"{unsure} photo" in app.change_line(), "counted from before the drag"
+
+
+def test_corrections_teach_the_bars(app: LabelRobot) -> None:
+    order = sorted(range(16), key=lambda i: app.session.answers.of(i)[1])
+    names = app.label.book.state.names
+    for i in order[:4]:
+        wrong = next(name for name in names if name != app.session.answers.of(i)[0])
+        app.label.review.confirm([i], wrong)
+    app.label.review.confirm(order[-4:])
+    app.wait_idle()
+    app.wait_until(lambda: app.label.look.take.isVisibleTo(app.label.look), "no suggestion came")
+    assert "8 of your 8" in app.label.look.suggestion.text()
+    app.label.look.take.click()
+    app.wait_answered()
+    machine = app.label.engine.scored.decision
+    assert [int(machine[i]) for i in order[:4]] == [Decision.UNSURE] * 4
+    assert [int(machine[i]) for i in order[-4:]] == [Decision.LABEL] * 4
+
+
+# --- the other pages
+
+
+def test_the_lab_compares_templates_with_the_folder_names(app: LabelRobot, tmp_path: Path) -> None:
+    app.label.filters.lab_button.click()
+    lab = app.label.lab
+    app.wait_until(lambda: lab.trial is not None and lab.trial.done == lab.trial.total)
+    app.wait_idle()
+    assert lab.matrix.row_names[0] == "All together"
+    assert len(lab.matrix.row_names) == 1 + len(app.label.book.state.templates)
+    assert "16 of 16" in lab.source.text()
+    assert lab.trial is not None
+    counts = lab.trial.confusion()
+    assert counts.sum() == 16
+    truth, answer = np.argwhere(counts == counts.max())[0]
+    lab.confusion.opened.emit(int(truth), int(answer))
+    assert len(app.shown()) == counts.max()
+    assert "taken for" in app.session.view.keep_words
+    table = tmp_path / "truth.csv"
+    table.write_text(f"path,label\n{app.session.photos[0]},dog\n", encoding="utf-8")
+    app.label.show_lab(True)
+    lab.take_table(table)
+    app.wait_until(lambda: "1 of 16" in lab.source.text())
+    app.wait_idle()
+
+
+def test_the_photo_is_shown_large_and_escape_leads_back(app: LabelRobot) -> None:
+    app.look_at(app.shown()[1])
+    app.press("Z", app.window)
+    app.wait_idle()
+    assert app.label.pages.currentWidget() is app.label.big
+    assert app.label.big.has_image
+    app.press("Right", app.window)
+    app.wait_idle()
+    assert app.focus() == app.shown()[2]
+    app.press("Escape", app.label.big)
+    assert app.label.pages.currentWidget() is app.label.grid
+
+
+def test_a_recipe_is_saved_opened_and_undone(
+    app: LabelRobot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "recipe.json"
+    monkeypatch.setattr(label_dialogs, "ask_save", lambda *words: str(file))
+    monkeypatch.setattr(label_dialogs, "ask_open", lambda *words: str(file))
+    app.label.column.labels.save_recipe_asked.emit()
+    app.wait_until(file.exists)
+    saved = label_recipe.load(file)
+    assert [label.name for label in saved.labels] == ["cat", "dog", "an old motorcycle"]
+    assert saved.bars.min_probability == 0.0
+    app.set_labels(["boat"])
+    app.program.settings.min_probability = 0.7
+    app.label.column.labels.open_recipe_asked.emit()
+    app.wait_until(lambda: len(app.label.book.state.labels) == 3)
+    app.wait_answered()
+    assert app.program.settings.min_probability == 0.0
+    app.run("undo")
+    assert app.label.book.state.names == ("boat",)
+    app.wait_answered()
+    assert Settings().label_recipe
+
+
+def test_unreadable_photos_are_marked_with_their_reason(start: Start, tmp_path: Path) -> None:
+    write_photos(tmp_path / "mixed", 4, side=48)
+    broken = write_broken(tmp_path / "mixed", 6)
+    app = start(tmp_path / "mixed")
+    app.wait_answered()
+    failed = {name for name, mark in app.decisions().items() if mark == "FAILED"}
+    assert failed == {path.name for path in broken}
+    assert app.label.filters.findChildren(type(app.label.filters.everything))
+    app.label.filters.choose(frozenset({Mark.FAILED}))
+    assert set(app.shown()) == failed
+    app.look_at(next(iter(failed)))
+    app.wait_idle()
+    assert app.label.look.decision.text() == "Could not be read"
+
+
+def test_without_photos_the_panel_says_what_belongs_there(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    app = start(tmp_path / "empty")
+    app.wait_until(lambda: not app.session.reading)
+    app.wait_until(lambda: app.label.pages.currentWidget() is app.label.empty)
+    app.wait_idle()
+    app.run("export")
+    assert "nothing to export" in app.label.messages.text
+
+
+def test_a_model_that_cannot_be_opened_is_told_where_it_matters(
+    start: Start, photos: Path, tmp_path: Path
+) -> None:
+    app = start(photos, current_model=str(tmp_path / "no such model"))
+    app.wait_until(lambda: app.label.messages.text != "")
+    app.wait_idle()
+    assert "no such model" in app.label.messages.text
+    assert not app.label.job_bar.start.isEnabled()

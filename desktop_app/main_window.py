@@ -58,7 +58,7 @@ class MainWindow(QMainWindow):
         self.session = session
         self.settings = session.settings
         self.kinds = panels
-        self._painted = False
+        self._painted = self._activated = False
         self.panels: dict[str, Panel] = {}
         self.panel: Panel | None = None
         self.setWindowTitle("Pinhole")
@@ -70,7 +70,6 @@ class MainWindow(QMainWindow):
         self._build()
         self._restore()
         self._open_first_panel()
-        self.first_painted.connect(self._focus_work)
         prune = Thumbnails.of(session).prune_disk
         self.first_painted.connect(lambda: QTimer.singleShot(_PRUNE_AFTER, self, prune))
         session.current_changed.connect(self.refresh_actions)
@@ -270,6 +269,10 @@ class MainWindow(QMainWindow):
     # --- the end
 
     def changeEvent(self, event: QEvent) -> None:
+        if event.type() == QEvent.Type.ActivationChange and not self._activated:
+            # Qt gives the first focus to the first button; it belongs to the photos.
+            self._activated = True
+            QTimer.singleShot(0, self, self._focus_work)
         if event.type() == QEvent.Type.WindowStateChange:
             self.actions_by_name["window_full_screen"].setChecked(self.isFullScreen())
         super().changeEvent(event)

@@ -133,14 +133,13 @@ class ModelShelf(QObject):
         done = partial(self._loaded, capability, self._serials[capability])
         self._work.latest(f"open-{capability}", call, done, lane="model")
 
-    def _progressed(self, capability: str, done: object = None, words: object = "") -> None:
+    def _progressed(self, capability: str, words: str, done: float) -> None:
         """Called on the model lane while a model is opened."""
-        self._work.post(partial(self._show_progress, capability, done, words))
+        self._work.post(partial(self._show_progress, capability, words, done))
 
-    def _show_progress(self, capability: str, done: object, words: object) -> None:
+    def _show_progress(self, capability: str, words: str, done: float) -> None:
         if capability in self.loading:
-            part = float(done) if isinstance(done, (int, float)) else -1.0
-            self.loading[capability] = Loading(str(words) if words else self.tr("Opening the model…"), part)
+            self.loading[capability] = Loading(words or self.tr("Opening the model…"), done)
             self.loading_changed.emit()
 
     def _loaded(self, capability: str, serial: int, outcome: "Outcome") -> None:

@@ -127,7 +127,7 @@ class ElidedLabel(QLabel):
     def sizeHint(self) -> QSize:
         self.ensurePolished()  # a style sheet may make it bold
         hint = super().sizeHint()
-        hint.setWidth(self.fontMetrics().horizontalAdvance(self._words) + _SIDES)
+        hint.setWidth(self.fontMetrics().horizontalAdvance(self._words) + _SIDES + 2)
         return hint
 
     def resizeEvent(self, event: object) -> None:

@@ -48,7 +48,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, str]]:
         capability: str, chosen: str, extra: object, device: str, precision: str, engine: str, progress: Any
     ) -> Any:
         seen.append((capability, chosen, device))
-        progress(0.5, "Reading the weights")
+        progress("Reading the weights", 0.5)
         if chosen == "broken":
             raise RuntimeError("a tensor is missing")
         if chosen == "none":

@@ -314,7 +314,8 @@ FAMILY = Family(
     model_types=("swin", "vit"),
     capabilities=frozenset({Capability.MASKING}),
     build=build,
-    entries={"reconstruct": Entry("reconstruct", ("pixel_values", "mask"))},
+    # Painting goes on from kept patch tokens (models/tasks/masking.py), which one graph from pixels would redo.
+    entries={"reconstruct": Entry("reconstruct", ("pixel_values", "mask"), exportable=False)},
     remaps=(
         Remap("hub ViT", vit_names.is_hub, vit_names.from_hub),
         Remap("hub Swin", lambda t: any(".attention.self.query." in name for name in t), _from_swin_hub),

@@ -2,12 +2,11 @@
 
 import argparse
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from desktop_app.cli_asking import DEFAULT_SET, prompt_sets
+from desktop_app import presets
 from desktop_app.cli_model import model_folders, open_for
 from desktop_app.cli_progress import ProgressLine, printable
 from models.errors import ModelError, TextError
@@ -128,8 +127,7 @@ def _why_class(model: "Model", rgb: Any, arguments: argparse.Namespace) -> Expla
 
 
 def _why_words(model: "Model", rgb: Any, view: View, arguments: argparse.Namespace) -> Explanation:
-    found = prompt_sets()[DEFAULT_SET]
-    templates = (zero_shot.load_prompt_set(found) if isinstance(found, Path) else found).templates
+    templates = presets.prompt_set_of("photo").templates
     text = zero_shot.embed_labels(model, [zero_shot.Label(arguments.label)], templates)[0].astype(np.float32)
     if hasattr(model.module.vision_model.encoder, "layers"):  # a ViT; a ConvNeXt's encoder has stages
         return _why_tokens(model, view, text, arguments)

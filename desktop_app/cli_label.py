@@ -7,7 +7,6 @@ from typing import Any
 from desktop_app.cli_model import add_model_options, positive
 
 COMMANDS = ("label", "samples", "evaluate")
-_SAMPLE_LABELS = "cat, coffee, astronaut, rocket, temple, flower, motorcycle, man with a camera, moon, coins, brick wall, grass, gravel, galaxies"  # noqa: E501
 
 
 def add_commands(commands: Any) -> None:
@@ -62,11 +61,12 @@ def _add_asking(parser: argparse.ArgumentParser, *, required: bool) -> None:
     labels.add_argument(
         "--labels-file", metavar="FILE", type=Path, help="a text file, one label a line, or a CSV"
     )
+    labels.add_argument("--label-list", metavar="NAME", help="a list that ships: everyday, animals, food, …")
     templates = group.add_mutually_exclusive_group()
     templates.add_argument(
         "--templates-file", metavar="FILE", type=Path, help="sentences with {} for the label"
     )
-    templates.add_argument("--prompt-set", metavar="NAME", help="a set of sentences by name (photo)")
+    templates.add_argument("--prompt-set", metavar="NAME", help="plain, photo (usual), eighty, or your own")
     group.add_argument("--multi", action="store_true", help="judge every label by itself")
     group.add_argument("--min-probability", metavar="P", type=_part, help="below it a photo is unsure (0.3)")
     group.add_argument(
@@ -102,11 +102,12 @@ def _run_label(arguments: argparse.Namespace) -> int:
 
 
 def _run_samples(arguments: argparse.Namespace) -> int:
-    from desktop_app import samples
+    from desktop_app import presets, samples
     from desktop_app.cli_run import run_label
 
     arguments.paths = samples.gather()
-    arguments.labels = arguments.labels or (None if arguments.labels_file else _SAMPLE_LABELS)
+    if not (arguments.labels or arguments.labels_file or arguments.label_list):
+        arguments.label_list = presets.SAMPLES
     arguments.no_recursive = arguments.only_new = arguments.retry_skipped = False
     return run_label(arguments)
 

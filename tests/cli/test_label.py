@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from desktop_app import labelling, paths
+from desktop_app import labelling, paths, presets
 from desktop_app.catalog import Catalog, open_catalog
 from desktop_app.label_folder import Question, score_folder
 from desktop_app.work import Work
@@ -15,7 +15,7 @@ from models.images import content_hash, walk
 from models.runtime import open_model
 from models.tasks import zero_shot
 from models.tasks.auto_label import Config, Finished
-from models.tasks.zero_shot import Decision, Label, Template
+from models.tasks.zero_shot import Decision, Label
 from tests.cli.conftest import Pinhole
 from tests.photo_folder import write_broken, write_photos
 
@@ -79,7 +79,7 @@ def test_the_window_gives_the_same_labels(pinhole: Pinhole, tiny_clip: Path, fol
     rows = {row["path"]: row for row in read(out) if not row["error"]}
     recipe = labelling.Recipe(
         tuple(Label(name) for name in LABELS.split(",")),
-        cli_templates(),
+        presets.prompt_set_of("photo").templates,
         bars=zero_shot.Bars(min_probability=0.3, min_margin=0.1),
     )
     catalog, model = Catalog(tmp_path / "window.sqlite"), open_model(tiny_clip)
@@ -108,14 +108,6 @@ def test_the_window_gives_the_same_labels(pinhole: Pinhole, tiny_clip: Path, fol
     grid = [(question.names[best], Decision(d).word) for best, d in zip(scored.best, scored.decision, strict=True)]
     assert grid == [proposed[str(path)] for path in shown]
     catalog.close()
-
-
-def cli_templates() -> tuple[Template, ...]:
-    """What the command line takes when no templates are named."""
-    from desktop_app.cli_asking import DEFAULT_SET, prompt_sets
-
-    found = prompt_sets()[DEFAULT_SET]
-    return (zero_shot.load_prompt_set(found) if isinstance(found, Path) else found).templates
 
 
 def test_a_second_run_answers_from_the_catalogue(
@@ -231,6 +223,7 @@ def test_forms_of_the_csv(pinhole: Pinhole, tiny_clip: Path, folder: Path, tmp_p
         (("--labels", "cat", "--csv", "/tmp"), "is a folder"),
         (("--labels", "cat", "--model", "no-such-model"), "There is no model called"),
         (("--labels-file", "/nowhere/labels.txt"), "cannot be read"),
+        (("--label-list", "dreams"), "Take one of: "),
     ],
 )
 def test_what_cannot_be_done_is_told_before_the_work(
@@ -255,3 +248,12 @@ def test_missing_and_empty_paths(pinhole: Pinhole, tiny_clip: Path, tmp_path: Pa
     said = pinhole("label", tmp_path / "empty", "--labels", "a,b", "--model", tiny_clip)
     assert said.code == 0
     assert "There is no photo here." in said.err
+
+
+def test_the_samples_are_labelled_by_their_own_list(pinhole: Pinhole, tiny_clip: Path, tmp_path: Path) -> None:
+    out = tmp_path / "samples.csv"
+    said = pinhole("samples", "--model", tiny_clip, "--csv", out)
+    assert said.code == 0
+    rows = read(out)
+    assert {row["path"] for row in rows} >= {"cat.png", "coffee.png", "astronaut.png", "flower.jpg"}
+    assert {row["label"] for row in rows} <= {label.keyword for label in presets.labels_of(presets.SAMPLES)}

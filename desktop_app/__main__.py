@@ -176,4 +176,7 @@ def _translate(app: QApplication, language: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    # The same words as `pinhole` takes, and a sentence instead of an abort where there is no display.
+    from desktop_app.cli import main as command
+
+    sys.exit(command())

@@ -67,6 +67,32 @@ def test_wrong_usage_is_told_with_exit_code_2(pinhole: Pinhole, words: list[str]
     assert said.out == ""
 
 
+def test_the_window_opens_on_the_paths_that_were_given(
+    pinhole: Pinhole, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from desktop_app import __main__ as window
+
+    opened: list[list[str]] = []
+    monkeypatch.setattr(window, "main", lambda words: opened.append(words) or 0)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "label").mkdir()
+    (tmp_path / "-odd").mkdir()
+    assert pinhole("./label", tmp_path).code == 0
+    assert pinhole("--", "-odd").code == 0
+    assert pinhole().code == 0
+    assert opened == [[str(tmp_path / "label"), str(tmp_path)], [str(tmp_path / "-odd")], []]
+
+
+def test_python_m_desktop_app_takes_the_same_words() -> None:
+    env = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    env |= {"PYTHONPATH": str(Path(cli.__file__).parent.parent), "QT_QPA_PLATFORM": "xcb"}
+    for words, code, sentence in (([], 2, "There is no display here"), (["models", "--json"], None, '"id"')):
+        command = [sys.executable, "-m", "desktop_app", *words]
+        done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
+        assert sentence in done.stdout + done.stderr
+        assert code is None or done.returncode == code
+
+
 def test_the_version(pinhole: Pinhole) -> None:
     assert pinhole("--version").out.startswith("Pinhole ")
 

@@ -206,18 +206,10 @@ class ExportAsk(QObject):
         model = self._engine.model
         if model is None:
             return
-        asked = (
-            self._session.catalog,
-            model,
-            self._engine.recipe(),
-            self._engine.texts,
-            photos,
-            path,
-            options,
-        )
-        self._session.work.start_job(
-            self.tr("Exporting"), partial(label_csv.export, *asked), on_end=self._wrote
-        )
+        work, recipe = self._session.work, self._engine.recipe()
+        asked = (work.taking_turns(model), recipe, self._engine.texts, photos, path, options)
+        call = partial(label_csv.export, self._session.catalog, *asked)
+        work.start_job(self.tr("Exporting"), call, on_end=self._wrote, gated=False)
 
     def _wrote(self, job: Job) -> None:
         self._session.work.forget_job(job)

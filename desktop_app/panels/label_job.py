@@ -1,6 +1,7 @@
 """Labelling the open folder as a job: the journal, the bar under the grid, its end, taking it back, going on."""
 
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from desktop_app.session import Session, as_user_error
 from desktop_app.widgets.label_job_bar import JobBar, Summary
 from desktop_app.work import Job, JobRecord, JobState, Outcome, Work
 from models.errors import UserError
-from models.tasks.auto_label import Config, Counts, Event, Finished, Labelled, Progress, Skipped, Started
+from models.tasks.auto_label import Config, Event, Finished, Labelled, Progress, Skipped, Started
 
 KIND = "label"
 
@@ -34,7 +35,9 @@ class LabelJob(QObject):
         self._session, self._engine, self._bar = session, engine, bar
         self._job: Job | None = None
         self._run = ""
-        self._counts = Counts()
+        self._tally = Counter[str]()
+        self._kept = 0
+        self._paused = False
         self._progress = Progress(0, 0, 0.0, None, None)
         self._skipped: list[tuple[str, str]] = []
         self._record: JobRecord | None = None
@@ -42,7 +45,7 @@ class LabelJob(QObject):
         bar.start_asked.connect(self.start)
         bar.pause_asked.connect(self.toggle_pause)
         bar.cancel_asked.connect(self.cancel)
-        bar.retry_asked.connect(partial(self.start, False, True))
+        bar.retry_asked.connect(self.retry)
         bar.rollback_asked.connect(self.roll_back)
         bar.resume_asked.connect(self.resume)
         bar.discard_asked.connect(self.discard)
@@ -73,18 +76,19 @@ class LabelJob(QObject):
 
     # --- starting
 
-    def start(self, only_new: bool = False, retry: bool = False) -> None:
-        """Label every open place, or only what is new, or only what was skipped."""
-        roots = self._session.roots
-        if self.running or not roots or self._engine.model is None or not self._engine.book.state.labels:
-            return
-        config = Config(
-            tuple(map(Path, roots)),
-            bool(self._session.settings.recursive),
-            only_new=only_new,
-            retry_skipped=retry,
-        )
-        self._begin(config, self._engine.recipe(), None)
+    def start(self, only_new: bool = False) -> None:
+        """Label every open place, or only what is new there."""
+        roots = tuple(map(Path, self._session.roots))
+        if roots and not self.running and self._engine.book.state.labels:
+            recursive = bool(self._session.settings.recursive)
+            self._begin(Config(roots, recursive, only_new=only_new), self._engine.recipe(), None)
+
+    def retry(self) -> None:
+        """Label what the last run could not read: named one by one, for a mended file no longer counts as skipped."""
+        paths = tuple(Path(path) for path, _ in self._skipped)
+        if paths and not self.running and self._engine.book.state.labels:
+            recursive = bool(self._session.settings.recursive)
+            self._begin(Config(paths, recursive), self._engine.recipe(), None)
 
     def resume(self) -> None:
         """Go on with the interrupted run, asking what it asked."""
@@ -108,7 +112,8 @@ class LabelJob(QObject):
             self.offer()
             return
         self._engine.reader.hold(True)
-        self._counts, self._skipped, self._shows_end = Counts(), [], False
+        self._tally, self._kept, self._skipped = Counter[str](), 0, []
+        self._shows_end = self._paused = False
         self._run = str(record.config.get("run", "")) if record else _new_run()
         about = {
             "paths": [str(path) for path in config.paths],
@@ -144,33 +149,40 @@ class LabelJob(QObject):
             elif isinstance(event, Skipped):
                 self._skipped.append((str(event.path), event.reason))
                 self._session.report_failure(str(event.path), UserError(event.reason))
-            elif isinstance(event, Labelled) and not event.cached:
-                fresh.append(self._session.photos.index(str(event.path)))
+            elif isinstance(event, Labelled):
+                self._tally[event.verdict.decision] += 1
+                if not event.cached:
+                    fresh.append(self._labelled(str(event.path)))
             elif isinstance(event, Finished):
-                self._counts = event.counts
+                self._kept = event.counts.kept
         if fresh:
             self._engine.reader.look_again(fresh)
         self._show()
+
+    def _labelled(self, path: str) -> int:
+        """The place of a photo that was read for the first time, or that had been mended."""
+        if self._session.failures.pop(path, None) is not None:
+            self._session.failures_changed.emit()
+            self._session.file_read.emit(path)
+        return self._session.photos.index(path)
 
     def _show(self) -> None:
         if self._job is None or self._job.state.ended:
             return
         at = self._progress
-        name = at.path.name if at.path is not None else ""
-        paused = self._job.state is JobState.PAUSED
-        self._bar.show_run(at.done, at.total, at.rate, at.left_s, name, paused=paused)
+        name = at.path.name if at.path is not None and not self._paused else ""
+        self._bar.show_run(at.done, at.total, at.rate, at.left_s, name, paused=self._paused)
 
     def toggle_pause(self) -> None:
         """Hold the run, or let it go on."""
         if self._job is None:
             return
-        paused = self._job.state is JobState.PAUSED
-        at = self._progress
-        self._bar.show_run(at.done, at.total, at.rate, at.left_s, "", paused=not paused)
-        if paused:
-            self._job.resume()
-        else:
+        self._paused = not self._paused
+        if self._paused:
             self._job.pause()
+        else:
+            self._job.resume()
+        self._show()
 
     def cancel(self) -> None:
         """End the run; what is finished is kept."""
@@ -183,12 +195,9 @@ class LabelJob(QObject):
         self._session.work.forget_job(job)
         self._engine.reader.hold(False)
         self._shows_end = True
-        c = self._counts
-        stopped = job.state is not JobState.DONE
-        kept = c.kept
-        self._bar.show_end(
-            Summary(c.labelled, c.unsure, c.unknown, max(c.skipped, len(self._skipped)), kept, stopped)
-        )
+        tally, stopped = self._tally, job.state is not JobState.DONE
+        counts = (tally["label"], tally["unsure"], tally["unknown"], len(self._skipped), self._kept)
+        self._bar.show_end(Summary(*counts, stopped))
         if job.error is not None:
             self.failed.emit(as_user_error(job.error, self.tr("Labelling has stopped")))
         self.ended.emit()

@@ -1,0 +1,218 @@
+"""Labelling the open folder as a job: counts, pause, cancel, taking back, going on after a kill, export."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from desktop_app import label_recipe, paths
+from desktop_app.label_book import LabelBook
+from desktop_app.labelling import Recipe
+from desktop_app.panels import label_dialogs
+from desktop_app.photo_list import Mark
+from desktop_app.work import JobState
+from desktop_app.work.journal import Journal
+from models.tasks.export import COLUMNS, LONG_COLUMNS
+from models.tasks.prompts import Label, PromptSet, Template
+from models.tasks.scoring import Bars
+from tests.label_robot import LabelRobot, remember
+from tests.photo_folder import write_broken, write_photos
+from tests.tiny_models import write_tiny_clip
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "tiny-clip"
+    write_tiny_clip(folder)
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Twelve photos and three that are none."""
+    write_photos(tmp_path / "mixed", 12, side=48)
+    write_broken(tmp_path / "mixed", 3)
+    return tmp_path / "mixed"
+
+
+@pytest.fixture
+def app(model: Path, folder: Path, qapp: object) -> Iterator[LabelRobot]:
+    remember(model, min_probability=0.5, min_margin=0.0, background=False)
+    robot = LabelRobot(folder)
+    robot.wait_answered()
+    robot.set_labels(["cat", "dog", "an old motorcycle"])
+    yield robot
+    robot.close()
+
+
+def run(app: LabelRobot) -> None:
+    """Press the button and wait for the end."""
+    app.label.job_bar.start.click()
+    app.wait_until(lambda: app.label.job.running)
+    app.wait_until(lambda: not app.label.job.running)
+    app.wait_idle()
+
+
+def first_labelled(app: LabelRobot, after: int = 0) -> int:
+    """The place of a photo whose tile shows a label."""
+    return [place for place, mark in enumerate(app.marks()) if mark in (Mark.LABEL, Mark.UNSURE)][after]
+
+
+def held(app: LabelRobot) -> dict[str, str]:
+    """File name -> what the catalogue holds."""
+    catalog = app.session.catalog
+    found = {}
+    for path in app.session.photos:
+        record = catalog.photo(path)
+        assert record is not None
+        answer = catalog.answers([record.id]).get(record.id)
+        if answer is not None and answer.label:
+            found[Path(path).name] = answer.label
+    return found
+
+
+def test_the_job_keeps_what_the_grid_shows_and_leaves_a_persons_word_alone(app: LabelRobot) -> None:
+    app.label.review.confirm([first_labelled(app)], "an old motorcycle")
+    app.wait_idle()
+    shown = {name: label for name, label in app.answers().items() if label}
+    marks = list(app.decisions().values())
+    run(app)
+    assert held(app) == shown
+    words = app.label.job_bar.words
+    assert f"{marks.count('LABEL')} labelled" in words
+    assert f"{marks.count('UNSURE')} unsure" in words
+    assert "3 skipped" in words
+    assert "1 left as they were" in words
+    assert app.label.job_bar.retry.isVisibleTo(app.label.job_bar)
+    app.label.job_bar.reasons.click()
+    assert len(app.dialogs()) == 1
+    app.dialogs()[0].close()
+    app.session.select(first_labelled(app, after=1))
+    app.wait_idle()
+    assert "Kept:" in app.label.look.history.text()
+
+
+def test_a_run_is_taken_back_but_not_what_a_person_confirmed(app: LabelRobot) -> None:
+    run(app)
+    place = first_labelled(app)
+    app.label.review.confirm([place])
+    app.wait_idle()
+    name = Path(app.session.photos[place]).name
+    app.label.job_bar.rollback.click()
+    app.wait_idle()
+    assert "Taken back for 11 photos" in app.label.job_bar.words
+    assert set(held(app)) == {name}
+
+
+def test_what_could_not_be_read_is_tried_again_when_it_was_mended(app: LabelRobot, folder: Path) -> None:
+    run(app)
+    broken = next(path for path in folder.iterdir() if path.name.startswith("broken-cut"))
+    write_photos(folder / "spare", 1, side=48)
+    good = next((folder / "spare").rglob("*.jpg"))
+    good.replace(broken)
+    app.label.job_bar.retry.click()
+    app.wait_until(lambda: app.label.job.running)
+    app.wait_until(lambda: not app.label.job.running)
+    app.wait_idle()
+    assert "2 skipped" in app.label.job_bar.words
+    assert broken.name in held(app)
+
+
+def test_a_run_can_be_paused_and_cancelled(app: LabelRobot) -> None:
+    job, bar = app.label.job, app.label.job_bar
+    bar.start.click()
+    bar.pause_asked.emit()
+    assert job._job is not None
+    state = job._job
+    app.wait_until(lambda: state.state in (JobState.PAUSED, JobState.DONE))
+    if state.state is JobState.PAUSED:
+        assert bar.pause.text() == "Go on"
+    bar.cancel.click()
+    assert bar.cancel.text() == "Cancelling…" or not job.running
+    app.wait_until(lambda: not job.running)
+    app.wait_idle()
+    assert bar.start.isVisibleTo(bar)
+
+
+def test_an_interrupted_run_goes_on_with_what_it_was_asked(model: Path, folder: Path, qapp: object) -> None:
+    remember(model)
+    book = LabelBook((Label("first"), Label("second")), PromptSet("mine", (Template("a {}"),)))
+    recipe = Recipe(book.state.labels, book.state.templates, "mine", Bars(0.0, 0.0, False))
+    asked = {
+        "paths": [str(folder)], "recursive": True, "only_new": False, "retry_skipped": False,
+        "recipe": label_recipe.to_text(recipe), "run": "run-1",
+    }  # fmt: skip
+    Journal(paths.jobs_dir()).open("label", "Labelling", asked).close()  # as a kill leaves it
+    app = LabelRobot(folder)
+    try:
+        app.wait_answered()
+        assert "interrupted" in app.label.job_bar.words
+        app.label.job_bar.resume.click()
+        app.wait_until(lambda: "labelled" in app.label.job_bar.words)
+        app.wait_idle()
+        assert set(held(app).values()) <= {"first", "second"}
+        assert len(held(app)) == 12
+        assert app.session.catalog.runs()[0].id == "run-1"
+    finally:
+        app.close()
+
+
+def test_export_previews_writes_and_says_where(
+    app: LabelRobot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = first_labelled(app)
+    app.label.review.confirm([mine], "an old motorcycle")
+    file = tmp_path / "out" / "labels.csv"
+    file.parent.mkdir()
+    monkeypatch.setattr(label_dialogs, "ask_save", lambda *words: str(file))
+    app.run("export")
+    dialog = app.label.export.dialog
+    assert dialog is not None
+    app.wait_until(lambda: dialog.table.rowCount() > 0)
+    assert dialog.table.columnCount() == len(COLUMNS)
+    dialog.long.setChecked(True)
+    app.wait_until(lambda: dialog.table.columnCount() == len(LONG_COLUMNS))
+    dialog.long.setChecked(False)
+    dialog.bom.setChecked(True)
+    app.wait_until(lambda: dialog.table.columnCount() == len(COLUMNS))
+    dialog.save.click()
+    app.wait_until(lambda: "Written" in app.label.messages.text)
+    app.wait_idle()
+    raw = file.read_bytes()
+    assert raw.startswith(b"\xef\xbb\xbf")
+    with file.open(encoding="utf-8-sig", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert tuple(rows[0]) == COLUMNS
+    assert len(rows) == 15
+    assert sum(bool(row["error"]) for row in rows) == 3
+    by_place = dict(zip(app.session.photos, rows, strict=True))
+    assert by_place[app.session.photos[mine]]["label"] == "an old motorcycle"
+    assert by_place[app.session.photos[mine]]["source"] == "person"
+    for place, path in enumerate(app.session.photos):
+        label, _, mark = app.session.answers.of(place)
+        row = by_place[path]
+        if row["error"]:
+            assert app.marks()[place] is Mark.FAILED
+        else:
+            assert row["label"] == label
+            assert row["decision"] == ("label" if mark in (Mark.LABEL, Mark.CONFIRMED) else "unsure")
+            assert row["sha256"] != ""
+            assert int(row["width"]) == 48
+    assert app.program.settings.csv_bom
+
+
+def test_a_table_that_cannot_be_written_is_told_with_its_cure(
+    app: LabelRobot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(label_dialogs, "ask_save", lambda *words: str(tmp_path / "no folder" / "labels.csv"))
+    app.run("export")
+    dialog = app.label.export.dialog
+    assert dialog is not None
+    app.wait_until(lambda: dialog.table.rowCount() > 0)
+    dialog.save.click()
+    app.wait_until(lambda: "could not be written" in app.label.messages.text)
+    app.wait_idle()
+    assert "Make the folder first" in app.label.messages.text

@@ -24,6 +24,7 @@ Halves = NDArray[np.float16]
 
 _LOT = 512  # photos asked about, and scored from cached embeddings, at a time
 _WINDOW = 64  # the photos over which the speed is measured
+_FEWEST = 8  # with fewer, one batch that has only just begun to be told would pass for the speed
 
 
 class State(StrEnum):
@@ -285,6 +286,6 @@ class _Job:
 
     def _progress(self, path: Path | None) -> Progress:
         spent = sum(self.laps)
-        rate = len(self.laps) / spent if spent > 0 else 0.0
+        rate = len(self.laps) / spent if spent > 0 and len(self.laps) >= _FEWEST else 0.0
         left = self.total - self.counts.done
         return Progress(self.counts.done, self.total, rate, left / rate if rate else None, path)

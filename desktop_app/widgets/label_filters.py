@@ -13,11 +13,11 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QFlowLayout
 
 from desktop_app import theme
 from desktop_app.photo_list import Mark
 from desktop_app.widgets import marks
+from desktop_app.widgets.flow_layout import FlowLayout
 from desktop_app.widgets.label_editor import tool
 
 # Always there, so that the row does not jump; the others come when there is something to show.
@@ -40,10 +40,7 @@ class FilterBar(QWidget):
         column.setContentsMargins(8, 8, 8, 4)
         column.setSpacing(6)
         self._chip_row = chips = QWidget()
-        flow = QFlowLayout(chips)
-        flow.setContentsMargins(0, 0, 0, 0)
-        flow.setHorizontalSpacing(6)
-        flow.setVerticalSpacing(6)
+        flow = FlowLayout(chips, gap=6)
         self.everything = self._chip(self.tr("All"))
         self.everything.clicked.connect(self.clear)
         flow.addWidget(self.everything)

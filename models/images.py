@@ -46,7 +46,7 @@ __all__ = [
 
 # A scaled JPEG decode stays this many times larger than what the model sees: the box filter of the decoder
 # is then finished by the model's own resize, and labels stay those of a full decode (make bench measures it).
-DRAFT_MARGIN = 1.5
+DRAFT_MARGIN = 2.5
 _LONGEST_WHOLE = 64  # strips longer than this many crops are resized only where the crop is
 _FILTERS = {
     name: Image.Resampling[name.upper()]

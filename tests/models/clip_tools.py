@@ -1,6 +1,7 @@
 """Small CLIP folders as `transformers` writes them, tokenizer and image processor included."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,12 @@ def byte_letters() -> list[str]:
     return [chr(byte) if byte in printable else chr(next(others)) for byte in range(256)]
 
 
-def small_vocabulary() -> tuple[dict[str, int], list[str]]:
+def small_vocabulary(words: Sequence[str] = WORDS) -> tuple[dict[str, int], list[str]]:
     """Letters, letters that end a word, merges that build a few words, and the two special tokens last."""
     letters = byte_letters()
     tokens = [*sorted(letters), *(letter + "</w>" for letter in sorted(letters))]
     merges: list[str] = []
-    for word in WORDS:
+    for word in words:
         parts = [letters[byte] for byte in word.encode()]
         parts[-1] += "</w>"
         left = parts[0]
@@ -35,10 +36,10 @@ def small_vocabulary() -> tuple[dict[str, int], list[str]]:
     return {token: number for number, token in enumerate(dict.fromkeys([*tokens, START, END]))}, merges
 
 
-def write_tokenizer(folder: Path) -> int:
+def write_tokenizer(folder: Path, words: Sequence[str] = WORDS) -> int:
     """Write a small CLIP tokenizer as the hub has it (vocab, merges, tokenizer.json); gives the vocabulary's size."""
     folder.mkdir(parents=True, exist_ok=True)
-    vocabulary, merges = small_vocabulary()
+    vocabulary, merges = small_vocabulary(words)
     (folder / "vocab.json").write_text(json.dumps(vocabulary))
     (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(merges) + "\n")
     CLIPTokenizerFast.from_pretrained(folder, model_max_length=77).save_pretrained(folder)

@@ -1,0 +1,60 @@
+"""Whether the fast road changes answers: scaled decoding and the chosen precision against full decoding in float32."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.models import bundled_clip
+from benchmarks.photos import LARGE, write
+from benchmarks.table import Row, at_least, main
+from models.runtime import Model, open_model
+from models.tasks.zero_shot import Template, embed_labels, embed_photos, load_labels, score
+from models.tuning import choose
+
+COUNT = 200
+SIZE = (1600, 1200)  # a scaled decode happens from about 700 pixels on; the large ones take minutes to make
+PRESETS = Path(__file__).parents[1] / "resources" / "labels"
+
+
+def _rows(model: Model, paths: list[Path], *, scaled: bool) -> NDArray[np.float32]:
+    rows = [r.embedding for r in embed_photos(model, paths, scaled=scaled)]
+    return np.stack([row for row in rows if row is not None])
+
+
+def measure() -> list[Row]:
+    """Photos in a hundred whose best label is the same, for each list of labels, and the least cosine."""
+    found = []
+    with tempfile.TemporaryDirectory() as place:
+        paths = write(Path(place) / "photos", COUNT, SIZE)
+        paths += write(Path(place) / "large", 12, LARGE)
+        spec = bundled_clip()
+        choose(spec, cache=Path(place) / "cache")
+        exact = open_model(spec, device="cpu", precision="float32")
+        fast = open_model(spec, cache=Path(place) / "cache")
+        full, quick = _rows(exact, paths, scaled=False), _rows(fast, paths, scaled=True)
+        scaled_alone = _rows(exact, paths, scaled=True)
+        how = f"{spec.id}, {fast.engine} {fast.precision}"
+        for name in ("everyday", "animals", "scenes", "food"):
+            text = embed_labels(exact, load_labels(PRESETS / f"{name}.txt"), (Template("a photo of a {}."),))
+            best = score(full, text, exact.scale).best
+            same = 100 * np.mean(best == score(quick, text, exact.scale).best)
+            found.append(
+                at_least(f"same label of {len(best)} photos, list “{name}”", same, 99, "in 100", how)
+            )
+        found.append(
+            Row("least cosine, scaled decode alone", float((full * scaled_alone).sum(1).min()), "cosine")
+        )
+        found.append(
+            Row(
+                "least cosine, scaled decode and chosen precision",
+                float((full * quick).sum(1).min()),
+                "cosine",
+            )
+        )
+    return found
+
+
+if __name__ == "__main__":
+    main("agreement", measure)

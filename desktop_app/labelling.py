@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -30,6 +32,9 @@ KEPT_ANSWERS = 3  # what the catalogue and the wide CSV have room for
 _LOT = 512
 _BLOCK = 64  # a matrix product of another height rounds differently, so rows are scored this many at a time
 _DECODERS = 2
+_STEP_SECONDS = 0.2
+_FEW = 4  # photos that are answered at once rather than after a measurement
+_batches: "WeakKeyDictionary[Model, int]" = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,7 @@ class Labeller:
 
     def embed(self, store: "HashingStore") -> Embed:
         """The model's eyes, with the next photos decoded on threads; hashes go to ``store`` on the way."""
-        return partial(zero_shot.embed_photos, self.model, mapper=partial(_map_ahead, store))
+        return partial(_embed, self.model, store)
 
 
 def _verdict(scores: zero_shot.Scores, names: Sequence[str], i: int, order: Any) -> Verdict:
@@ -158,6 +163,28 @@ class HashingStore:
             self._catalog.put_facts(facts)
 
 
+def _embed(model: "Model", store: HashingStore, paths: Sequence[Path]) -> Iterator[zero_shot.PhotoResult]:
+    batch = batch_for(model) if len(paths) > _FEW else None
+    return zero_shot.embed_photos(model, paths, batch=batch, mapper=partial(_map_ahead, store))
+
+
+def batch_for(model: "Model") -> int:
+    """How many photos make a step of about a fifth of a second, measured once for each opened model.
+
+    A processor is as fast with small batches as with large ones, and between two steps sliders get their turn and
+    progress is stored; a graphics card wants its full batch, which takes it no longer.
+    """
+    if model.device != "cpu":
+        return model.batch_size
+    if model not in _batches:
+        pixels = np.zeros((2, 3, *model.preprocess.size), np.float32)
+        model.run("image", pixel_values=pixels[:1])  # the first run also allocates
+        begun = perf_counter()
+        model.run("image", pixel_values=pixels)
+        _batches[model] = max(1, int(_STEP_SECONDS / max((perf_counter() - begun) / len(pixels), 1e-6)))
+    return min(_batches[model], model.batch_size)
+
+
 def _map_ahead(store: HashingStore, prepare: Callable[[Path], Any], paths: Iterable[Path]) -> Iterator[Any]:
     def prepare_and_hash(path: Path) -> Any:
         result = prepare(path)
@@ -175,7 +202,7 @@ def look_at(catalog: Catalog, model: "Model", config: Config) -> Iterator[Event]
     key = model_key(model.spec)
     store = HashingStore(catalog, LabelStore(catalog, "", key, content_hash), propose=False)
     nothing = Verdict("", 0.0, 0.0, "label")
-    embed: Embed = partial(zero_shot.embed_photos, model, mapper=partial(_map_ahead, store))
+    embed: Embed = partial(_embed, model, store)
     return auto_label.run(config, store=store, embed=embed, judge=lambda rows: [nothing] * len(rows))
 
 

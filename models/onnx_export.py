@@ -49,9 +49,22 @@ def sample(spec: ModelSpec, entry: Entry, n: int, seed: int = 0) -> dict[str, ND
             arrays[name] = ids.astype(np.int64)
         elif name == "attention_mask":
             arrays[name] = np.ones_like(arrays["input_ids"])
+        elif name == "mask":
+            arrays[name] = _mask(random, n, spec)
         else:
             raise ModelError(f"No sample can be made of the input {name!r}")
     return arrays
+
+
+def _mask(random: np.random.Generator, n: int, spec: ModelSpec) -> NDArray[np.bool_]:
+    """(n, l) masks that hide three patches in four, each row as many as the others."""
+    patch = spec.config.get("patch_size", 16)
+    side = int(patch if isinstance(patch, int) else patch[0])
+    height, width = spec.preprocess.size
+    count = (height // side) * (width // side)
+    order = random.random((n, count)).argsort(axis=1)
+    hidden: NDArray[np.bool_] = order < count * 3 // 4
+    return hidden
 
 
 def _soft_colours(random: np.random.Generator, n: int, height: int, width: int) -> NDArray[np.float32]:

@@ -56,6 +56,11 @@ def choose(
     return choice
 
 
+def is_measured(spec: ModelSpec, *, device: str = "auto", cache: Path) -> bool:
+    """Whether `choose` has run for this model on this machine with these libraries; loads nothing."""
+    return choices.recall(cache, spec, device) is not None
+
+
 def pick(trials: list[Trial]) -> Trial:
     """The fastest trial that holds the bar, and the first (torch float32) unless one is clearly faster."""
     able = [trial for trial in trials if not trial.problem]

@@ -12,7 +12,7 @@ import torch
 from transformers import CLIPModel, CLIPTokenizerFast
 
 from models import choices, devices, onnx_export, tuning
-from models.bundle import write_bundle
+from models.bundle import kind_of, write_bundle
 from models.choices import Trial
 from models.engines import OnnxEngine, TorchEngine, is_out_of_memory
 from models.errors import DeviceError, ModelError
@@ -290,6 +290,22 @@ def test_measuring_finds_a_precision_that_strays(
     trials = list(tuning.measure(tiny[0], "cpu", entries_of(tiny[0]), cache, seconds=0.001, batch=2))
     assert [bool(t.problem) for t in trials] == [False, False, True]
     assert trials[2].cosine < 0.999
+
+
+def test_a_masked_autoencoder_is_measured_in_torch_alone(cache: Path, tmp_path: Path, no_gpu: None) -> None:
+    size = {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 24, "num_hidden_layers": 1}
+    decoder = {f"decoder_{name}": value for name, value in size.items()}
+    config = {"model_type": "vit_mae", **size, **decoder, "image_size": 32, "patch_size": 8}
+    module = kind_of(config, "tiny-mae").load().build(config)
+    spec = write_bundle(tmp_path / "tiny-mae", module, config, Preprocess(resize=32, crop=(32, 32)))
+    assert not tuning.is_measured(spec, cache=cache)
+    choice = tuning.choose(spec, cache=cache, seconds=0.001, batch=2)
+    assert tuning.is_measured(spec, cache=cache)
+    assert choice.engine == "torch"
+    assert "ONNX" in choice.trials[1].problem
+    model = open_model(spec, precision="float32")
+    painted = model.run("reconstruct", **sample(spec, entries_of(spec)["reconstruct"], 3))
+    assert painted.shape == (3, 3, 32, 32)
 
 
 def test_a_graph_that_differs_is_not_used(

@@ -16,7 +16,7 @@ from desktop_app.widgets.section import Column, Section, text
 from desktop_app.widgets.value_slider import ValueSlider
 
 if TYPE_CHECKING:
-    from desktop_app.panels.features_engine import Excited
+    from desktop_app.panels.features_studio import Excited
     from models.spec import ModelSpec
     from models.tasks.explain import ClassScore, Explanation
     from models.tasks.feature_maps import Channel, Spot, Strong
@@ -195,18 +195,13 @@ class FeaturesInspector(Column):
         self.scan.setVisible(running or missing > 0)
         words = progress
         if not running and found is not None and missing:
-            words = self.tr("{count} photos are not scanned at this layer yet.").format(count=missing)
+            words = self.tr("Not scanned at this layer yet: {count}").format(count=missing)
         self.photos_words.setText(words)
         self.photos_words.setVisible(bool(words))
 
     def show_place(self, spot: "Spot | None", strong: "Sequence[Strong]" = (), said: str = "") -> None:
         """What is at the place under the mouse: the value, the receptive field, the channels that stand out."""
-        for button, one in zip(self.strong, [*strong, *[None] * len(self.strong)], strict=False):
-            button.setVisible(one is not None)
-            if one is not None:
-                button.setText(str(one.index))
-                tip = self.tr("Channel {number}: {value:.2f}, {deviations:.1f} deviations over its mean")
-                button.setToolTip(tip.format(number=one.index, value=one.value, deviations=one.deviations))
+        self.show_strong(strong if spot is not None else ())
         if spot is None:
             self.place.setText(
                 self.tr("Point at the photo: its receptive field and strongest channels appear here.")
@@ -217,6 +212,16 @@ class FeaturesInspector(Column):
             row=spot.row + 1, column=spot.column + 1, value=value, field=spot.field
         )
         self.place.setText(words + (f"\n{said}" if said else ""))
+
+    def show_strong(self, strong: "Sequence[Strong]") -> None:
+        """The channels that stand out at the place, each a way to that channel."""
+        for button, one in zip(self.strong, [*strong, *[None] * len(self.strong)], strict=False):
+            button.setVisible(one is not None)
+            if one is not None:
+                button.setText(str(one.index))
+                tip = self.tr("Channel {number}: {value:.2f}, {deviations:.1f} deviations over its mean")
+                button.setToolTip(tip.format(number=one.index, value=one.value, deviations=one.deviations))
+                button.setAccessibleName(button.toolTip())
 
     def show_models(self, specs: "Sequence[ModelSpec]", chosen: str, title: str) -> None:
         """The models that can be walked through."""

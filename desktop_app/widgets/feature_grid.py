@@ -26,7 +26,10 @@ _GAP, _WORDS = 6, 16
 
 
 class FeatureGrid(QAbstractScrollArea):
-    """Arrows walk, Home and End jump, Ctrl and the wheel (or plus and minus) change the size of the tiles."""
+    """Arrows walk, Home and End jump, Page Up and Down (or Shift and an arrow) go a stage up and down.
+
+    Ctrl and the wheel, or plus and minus, change the size of the tiles.
+    """
 
     chosen = Signal(int)  # channel
     stage_asked = Signal(int)  # a stage up (-1) or down (1)
@@ -169,13 +172,15 @@ class FeatureGrid(QAbstractScrollArea):
             Qt.Key.Key_End: self.count,
         }
         stages = {Qt.Key.Key_PageUp: -1, Qt.Key.Key_PageDown: 1}
+        if event.modifiers() == Qt.KeyboardModifier.ShiftModifier:
+            stages |= {Qt.Key.Key_Up: -1, Qt.Key.Key_Down: 1}
         sizes = {Qt.Key.Key_Plus: 1, Qt.Key.Key_Equal: 1, Qt.Key.Key_Minus: -1}
         if event.modifiers() & (Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier):
             event.ignore()
-        elif key in moves:
-            self._go(self._place + moves[key])
         elif key in stages:
             self.stage_asked.emit(stages[key])
+        elif key in moves:
+            self._go(self._place + moves[key])
         elif key in sizes:
             self.set_tile_size(sizes[key])
         else:

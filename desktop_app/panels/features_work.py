@@ -1,0 +1,148 @@
+"""The centre of the features panel: the network at the left, five ways to look at the right of it."""
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QScrollArea,
+    QSplitter,
+    QStackedWidget,
+    QTabBar,
+    QVBoxLayout,
+    QWidget,
+)
+
+from desktop_app.panels.features_road import FeaturesRoad
+from desktop_app.panels.features_stage import FeaturesStage
+from desktop_app.session import Session
+from desktop_app.widgets.empty_state import EmptyState
+from desktop_app.widgets.feature_grid import FeatureGrid
+from desktop_app.widgets.feature_network import FeatureNetwork
+
+CHANNELS, COMPONENTS, SIMILARITY, WHY, ROAD = range(5)
+_NETWORK = 190
+
+
+class FeaturesWork(QStackedWidget):
+    """Builds and lays out; the panel wires it."""
+
+    tab_changed = Signal(int)
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.network, self.grid, self.stage = FeatureNetwork(), FeatureGrid(), FeaturesStage()
+        self.road = FeaturesRoad(session)
+        self.empty = EmptyState(
+            "features",
+            self.tr("No photo is open"),
+            self.tr("Drop photos here, then walk through a network and see what fires where."),
+            self.tr("Open a Folder…"),
+        )
+        self._build_tabs()
+        self._build_sorting()
+        self.addWidget(self.empty)
+        self.addWidget(self._laid_out())
+        self.tabs.currentChanged.connect(self._turn)
+
+    def _build_tabs(self) -> None:
+        self.tabs = QTabBar()
+        self.tabs.setDrawBase(False)
+        self.tabs.setExpanding(False)
+        for words in (
+            self.tr("Channels"),
+            self.tr("Components"),
+            self.tr("Similarity"),
+            self.tr("Why"),
+            self.tr("From ResNet to ConvNeXt"),
+        ):
+            self.tabs.addTab(words)
+        self.tabs.setAccessibleName(self.tr("Ways to look at the features"))
+
+    def _build_sorting(self) -> None:
+        self.order = QComboBox()
+        for words, name in (
+            (self.tr("strongest first"), "activation"),
+            (self.tr("most varied first"), "variance"),
+            (self.tr("by number"), "index"),
+        ):
+            self.order.addItem(words, name)
+        self.order.setAccessibleName(self.tr("Order of the channels"))
+        self.shared = QCheckBox(self.tr("&One scale for all"))
+        self.shared.setToolTip(self.tr("Weak channels look weak; else each is stretched over its own range"))
+
+    def _laid_out(self) -> QWidget:
+        work = QWidget()
+        row = QHBoxLayout(work)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        self.network_area = QScrollArea()
+        self.network_area.setWidgetResizable(True)
+        self.network_area.setFrameShape(QFrame.Shape.NoFrame)
+        self.network_area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.network_area.setFixedWidth(_NETWORK)
+        self.network_area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.network_area.setWidget(self.network)
+        row.addWidget(self.network_area)
+        column = QVBoxLayout()
+        column.setSpacing(0)
+        top = QHBoxLayout()
+        top.setContentsMargins(8, 0, 8, 0)
+        top.addWidget(self.tabs)
+        top.addStretch(1)
+        column.addLayout(top)
+        self.split = QSplitter(Qt.Orientation.Horizontal)
+        self.split.setHandleWidth(1)
+        self.split.setChildrenCollapsible(False)
+        self.split.addWidget(self._grid_column())
+        self.split.addWidget(self.stage)
+        self.centre = QStackedWidget()
+        self.centre.addWidget(self.split)
+        self.centre.addWidget(self.road)
+        column.addWidget(self.centre, 1)
+        row.addLayout(column, 1)
+        return work
+
+    def _grid_column(self) -> QWidget:
+        self.channels = QWidget()
+        column = QVBoxLayout(self.channels)
+        column.setContentsMargins(8, 4, 0, 4)
+        column.setSpacing(4)
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        label = QLabel(self.tr("&Sort"))
+        label.setBuddy(self.order)
+        row.addWidget(label)
+        row.addWidget(self.order)
+        row.addWidget(self.shared)
+        row.addStretch(1)
+        column.addLayout(row)
+        column.addWidget(self.grid, 1)
+        return self.channels
+
+    def show_work(self, shown: bool) -> None:
+        """The work, or words on where photos come from; the road needs no photo."""
+        self.setCurrentIndex(int(shown))
+
+    @property
+    def tab(self) -> int:
+        """Which of the five is on screen."""
+        return self.tabs.currentIndex()
+
+    def _turn(self, tab: int) -> None:
+        self.centre.setCurrentWidget(self.road if tab == ROAD else self.split)
+        self.channels.setVisible(tab == CHANNELS)
+        self.network_area.setVisible(tab != ROAD)
+        self.tab_changed.emit(tab)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        wide, high = self.width() - _NETWORK, self.height()
+        across = Qt.Orientation.Horizontal if wide > 0.9 * high else Qt.Orientation.Vertical
+        if across != self.split.orientation() or event.oldSize().width() <= 0:
+            self.split.setOrientation(across)
+            whole = wide if across == Qt.Orientation.Horizontal else high
+            self.split.setSizes([round(whole * 0.45), round(whole * 0.55)])

@@ -1,7 +1,10 @@
 """`pinhole label` on real photos with broken files among them, and everything that can be asked of it."""
 
 import csv
+import os
+import shutil
 import signal
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +16,7 @@ from desktop_app.label_folder import Question, score_folder
 from desktop_app.work import Work
 from models.images import content_hash, walk
 from models.runtime import open_model
-from models.tasks import zero_shot
+from models.tasks import export, zero_shot
 from models.tasks.auto_label import Config, Finished
 from models.tasks.zero_shot import Decision, Label
 from tests.cli.conftest import Pinhole
@@ -257,3 +260,23 @@ def test_the_samples_are_labelled_by_their_own_list(pinhole: Pinhole, tiny_clip:
     rows = read(out)
     assert {row["path"] for row in rows} >= {"cat.png", "coffee.png", "astronaut.png", "flower.jpg"}
     assert {row["label"] for row in rows} <= {label.keyword for label in presets.labels_of(presets.SAMPLES)}
+
+
+def test_names_that_are_no_text_come_through(pinhole: Pinhole, tiny_clip: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    (photo,) = write_photos(folder, 1)
+    # Only Linux takes any bytes as a name.
+    raw, escaped = (os.fsdecode(b"caf\xe9.jpg"), "caf\\xe9.jpg") if sys.platform == "linux" else ("café.jpg",) * 2
+    names = [raw, "tab\tand\x1b[31mcolour.jpg", "\\xe9.jpg"]
+    for name in names:
+        shutil.copy(photo, folder / name)
+    (folder / "broken\u202e.png").write_bytes(b"no")
+    out = tmp_path / "out.csv"
+    said = pinhole("label", folder, "--labels", "a,b", "--model", tiny_clip, "--csv", out)
+    assert said.code == 1
+    assert "broken\\u202e.png" in said.err
+    assert "\x1b" not in pinhole("label", folder, "--labels", "a,b", "--model", tiny_clip).out
+    written = {row["path"]: row["label"] for row in read(out) if not row["error"]}
+    assert {escaped, "\\x5cxe9.jpg"} <= set(written)
+    truths = {truth.path.name: truth.label for truth in export.read_truth(out, folder)}
+    assert set(truths) == {photo.name, *names}

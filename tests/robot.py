@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import monotonic
 
-from PySide6.QtCore import QCoreApplication, QEvent, QEventLoop, QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtCore import QCoreApplication, QEvent, QEventLoop, QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialog, QWidget
@@ -44,9 +44,12 @@ class AppRobot:
     def wait_until(self, holds: Callable[[], object], why: str = "", seconds: float = 20.0) -> None:
         """Let the program run until `holds()`; fails with `why` after `seconds`."""
         deadline = monotonic() + seconds
+        # The timer wakes the loop up; processEvents with a limit would not wait, and take Python from the workers.
+        alarm = QTimer()
+        alarm.start(10)
         while not holds():
             assert monotonic() < deadline, why or "the condition never held"
-            self.qt.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents, 10)
+            self.qt.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents)
 
     def wait_for_photos(self, count: int) -> None:
         """Until so many photos are open and none is still being read."""

@@ -89,7 +89,7 @@ class MaskPanel(Panel):
         side.brush_chosen.connect(self.work.stage.canvas.set_brush)
         side.tool_asked.connect(self._use_tool)
         side.sweep_asked.connect(sweep.toggle)
-        sweep.curve_changed.connect(side.curve.set_curve)
+        sweep.curve_changed.connect(side.show_curve)
         sweep.running_changed.connect(side.show_sweeping)
 
     # --- photo and model

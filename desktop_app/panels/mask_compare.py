@@ -12,6 +12,7 @@ from desktop_app.session import as_user_error
 from desktop_app.widgets.image_view import ImageView, Lens
 from desktop_app.widgets.mask_panes import Legend, Pane, Panes
 from desktop_app.widgets.mask_strategies import Strategies
+from desktop_app.widgets.section import ElidedLabel
 from models.tasks.mask_export import error_range
 from models.tasks.masks import Strategy, make_mask
 
@@ -65,11 +66,13 @@ class MaskCompare(QWidget):
         for name, view in zip(names, self.views, strict=True):
             view.setAccessibleName(name)
         self.panes = Panes(panes)
-        self.words = QLabel()
-        self.words.setWordWrap(True)
+        self.words = ElidedLabel()
+        self.words.setProperty("role", "heading")
+        self.words.setContentsMargins(12, 0, 12, 0)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 8, 0, 0)
         column.addLayout(self._controls())
+        column.addWidget(self.words)
         column.addWidget(self.panes, 1)
 
     def _controls(self) -> QHBoxLayout:
@@ -81,8 +84,7 @@ class MaskCompare(QWidget):
             label.setBuddy(box)
             row.addWidget(label)
             row.addWidget(box)
-        row.addSpacing(8)
-        row.addWidget(self.words, 1)
+        row.addStretch(1)
         return row
 
     def show_models(self, specs: "Sequence[ModelSpec]") -> None:
@@ -98,7 +100,7 @@ class MaskCompare(QWidget):
         """Another model for B ("" for that of A); it is opened in the background."""
         self.model.setCurrentIndex(max(0, self.model.findData(name)))
         if name:
-            self.words.setText(self.tr("Opening the model…"))
+            self.words.set_words(self.tr("Opening the model…"))
             self._engine.open_other(name, self._opened)
         else:
             self._model = None
@@ -158,7 +160,7 @@ class MaskCompare(QWidget):
             self.views[i + 2].set_image(shown, smooth=False)
             self._legends[i].set_high(high if both else 0)
         if self._a is not None and self._b is not None:
-            self.words.setText(self._verdict(self._a, self._b))
+            self.words.set_words(self._verdict(self._a, self._b))
 
     def _verdict(self, a: "MaskResult", b: "MaskResult") -> str:
         figures = self.tr("A {a}, B {b}.").format(

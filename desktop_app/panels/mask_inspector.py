@@ -18,7 +18,7 @@ from desktop_app.widgets.value_slider import ValueSlider
 
 if TYPE_CHECKING:
     from models.spec import ModelSpec
-    from models.tasks.masking import MaskResult, Why75
+    from models.tasks.masking import Curve, MaskResult, Why75
 
 MOST_SEED = 99_999
 _TOOLS = ("undo", "redo", "eraser", "mask", "open", "export")
@@ -132,7 +132,7 @@ class MaskInspector(Column):
         self.curve = MaskCurve(
             self.tr("Run the sweep to see how the error grows with what is hidden."), small=True
         )
-        self.curve.setFixedHeight(176)
+        self.show_curve(None)
         self.sweep = QPushButton()
         self.show_sweeping(False)
         self.sweep.clicked.connect(self.sweep_asked)
@@ -216,6 +216,11 @@ class MaskInspector(Column):
         self.figures.set_rows(rows if result.patches.any() else [(name, "", "") for name in names])
         self.verdict.setText(mask_words.verdict(result))
         self.tokens.setText(mask_words.tokens(result))
+
+    def show_curve(self, curve: "Curve | None") -> None:
+        """The error by ratio, or how to get it."""
+        self.curve.setFixedHeight(40 if curve is None else 190)
+        self.curve.set_curve(curve)
 
     def show_sweeping(self, runs: bool) -> None:
         """What the button of the sweep would do now."""

@@ -37,11 +37,11 @@ class MaskStage(QWidget):
             (
                 self.tr("Reconstruction"),
                 self.painted,
-                self.tr("every patch by the model"),
+                self.tr("by the model"),
                 None,
                 What.RECONSTRUCTION,
             ),
-            (self.tr("Combined"), self.pasted, self.tr("visible patches put back"), None, What.PASTED),
+            (self.tr("Combined"), self.pasted, self.tr("visible patches kept"), None, What.PASTED),
             (self.tr("Error"), self.error, "", self.legend, What.ERROR),
         )
         panes = []

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QLabel, QStackedLayout, QWidget
+from PySide6.QtWidgets import QLabel, QStackedLayout, QVBoxLayout, QWidget
 
 from desktop_app import theme
 
@@ -21,17 +21,24 @@ class MaskCurve(QWidget):
         """`words` stand here while there is no curve; a small one goes without names of its axes."""
         super().__init__(parent)
         self._small = small
-        self._stack = QStackedLayout(self)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        self._key = QLabel()
+        self._key.setFont(theme.small_font())
+        self._key.setTextFormat(Qt.TextFormat.RichText)
+        column.addWidget(self._key)
+        self._stack = QStackedLayout()
+        column.addLayout(self._stack, 1)
         self._empty = QLabel(words)
         self._empty.setWordWrap(True)
         self._empty.setProperty("role", "muted")
-        self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._empty.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
         self._stack.addWidget(self._empty)
         self._plot: Any = None
         self._items: dict[str, Any] = {}
         self._curve: Curve | None = None
         self._ratio = 0.75
-        self.setMinimumHeight(120)
         self.setAccessibleName(self.tr("Error by mask ratio"))
         theme.current().changed.connect(self._rebuild)
 
@@ -44,6 +51,7 @@ class MaskCurve(QWidget):
     def set_curve(self, curve: "Curve | None") -> None:
         """Draw this, or say what is missing."""
         self._curve = curve
+        self._show_key(shown=curve is not None)
         if curve is None or not len(curve.ratios):
             self._stack.setCurrentWidget(self._empty)
             self.setAccessibleDescription(self._empty.text())
@@ -82,31 +90,39 @@ class MaskCurve(QWidget):
             axis.setPen(QColor(c.border))
             axis.setTextPen(QColor(c.muted))
             axis.setStyle(tickFont=theme.small_font())
-        behind = QColor(c.panel)
-        behind.setAlpha(210)
-        legend = plot.addLegend(
-            offset=(6, 2), labelTextColor=c.text, labelTextSize="8pt", verSpacing=-8, brush=behind
-        )
         band = QColor(c.accent)
         band.setAlpha(60)
         low, high = (plot.plot(pen=None) for _ in range(2))
         fill = pg.FillBetweenItem(low, high, brush=band)
         plot.addItem(fill)
-        dash = pg.QtCore.Qt.PenStyle.DashLine
-        dots = pg.QtCore.Qt.PenStyle.DotLine
+        dash, dots = Qt.PenStyle.DashLine, Qt.PenStyle.DotLine
+        fine = self.devicePixelRatioF()  # pens count pixels of the screen
         self._items = {
             "low": low,
             "high": high,
-            "mean": plot.plot(pen=pg.mkPen(c.muted, width=1.5, style=dots), name=self.tr("mean colour")),
-            "bilinear": plot.plot(pen=pg.mkPen(c.text, width=1.5, style=dash), name=self.tr("neighbours")),
-            "model": plot.plot(pen=pg.mkPen(c.accent, width=2.5), name=self.tr("the model")),
-            "now": pg.InfiniteLine(self._ratio * 100, pen=pg.mkPen(c.muted, width=1)),
+            "mean": plot.plot(pen=pg.mkPen(c.muted, width=1.5 * fine, style=dots)),
+            "bilinear": plot.plot(pen=pg.mkPen(c.text, width=1.5 * fine, style=dash)),
+            "model": plot.plot(pen=pg.mkPen(c.accent, width=2.5 * fine)),
+            "now": pg.InfiniteLine(self._ratio * 100, pen=pg.mkPen(c.muted, width=fine)),
         }
         plot.addItem(self._items["now"])
-        legend.setZValue(10)
         plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._plot = plot
         self._stack.addWidget(plot)
+
+    def _show_key(self, *, shown: bool) -> None:
+        """Which line is whose, above the plot where it hides none."""
+        c = theme.colours()
+        lines = (
+            (c.accent_text, "━━", self.tr("the model")),
+            (c.text, "╌╌", self.tr("neighbours")),
+            (c.muted, "┈┈", self.tr("mean colour")),
+        )
+        drawn = "&nbsp;&nbsp; ".join(
+            f'<span style="color:{colour}">{line}</span>&nbsp;{name}' for colour, line, name in lines
+        )
+        self._key.setText(drawn)
+        self._key.setVisible(shown)
 
     def _fill(self, curve: "Curve") -> None:
         percent = curve.ratios * 100

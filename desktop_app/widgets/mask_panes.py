@@ -87,8 +87,8 @@ class Pane(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         row = QHBoxLayout()
-        row.setContentsMargins(8, 2, 2, 2)
-        row.setSpacing(8)
+        row.setContentsMargins(2, 2, 0, 2)
+        row.setSpacing(6)
         self.name = QLabel(name)
         self.name.setProperty("role", "heading")
         row.addWidget(self.name)
@@ -109,7 +109,10 @@ class Pane(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         # Half a hint says nothing; the name needs the room.
-        self._hint.setVisible(self.width() - self.name.sizeHint().width() > 116)
+        spare = self.width() - self.name.sizeHint().width() - 48
+        self._hint.setVisible(
+            spare > (48 if isinstance(self._hint, Legend) else self._hint.sizeHint().width())
+        )
 
     def set_tip(self, tip: str) -> None:
         """What the button does and the key that does it too."""

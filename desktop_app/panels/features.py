@@ -6,7 +6,6 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QWidget
 
-from desktop_app.panels import features_work as tabs
 from desktop_app.panels.base import QT_TRANSLATE_NOOP, Panel
 from desktop_app.panels.features_engine import FeaturesEngine
 from desktop_app.panels.features_files import FeaturesFiles, Shown
@@ -14,19 +13,17 @@ from desktop_app.panels.features_inspector import FeaturesInspector
 from desktop_app.panels.features_models import FeaturesModels
 from desktop_app.panels.features_pointer import FeaturesPointer
 from desktop_app.panels.features_scan import FeaturesScan
+from desktop_app.panels.features_show import FeaturesShow
 from desktop_app.panels.features_why import FeaturesWhy
-from desktop_app.panels.features_work import FeaturesWork
+from desktop_app.panels.features_work import CHANNELS, FeaturesWork
 from desktop_app.session import Session
 from models.errors import UserError
 from models.spec import Capability
 from models.tasks.feature_maps import Order
 
 if TYPE_CHECKING:
-    from desktop_app.panels.features_studio import Closeup, Explained, Sheet, Walked
-    from models.tasks.feature_maps import Layer, Principal
-
-Place = tuple[float, float]
-_MIDDLE = (0.5, 0.5)
+    from desktop_app.panels.features_studio import Closeup, Sheet, Walked
+    from models.families.convnext_trunk import Layer
 
 
 class FeaturesPanel(Panel):
@@ -51,6 +48,7 @@ class FeaturesPanel(Panel):
         self.why = FeaturesWhy(session, self.engine, self.side)
         self.scan = FeaturesScan(session, self.engine, self.side)
         self.pointer = FeaturesPointer(session, self.engine, self.work.stage, self.side)
+        self.maps = FeaturesShow(self.engine, self.work, self.side, self.pointer, self.why)
         self.work.stage.set_opacity(self.side.opacity.value())
         self.setFocusProxy(self.work.grid)
         self._wire_answers()
@@ -67,9 +65,6 @@ class FeaturesPanel(Panel):
         engine.walked.connect(self._walked)
         engine.sheet_ready.connect(self._sheet_came)
         engine.closeup_ready.connect(self._closeup_came)
-        engine.principal_ready.connect(self._principal_came)
-        engine.similar_ready.connect(self._similar_came)
-        engine.explained.connect(self._explained)
         engine.failed.connect(self._failed)
         for source in (self.models, self.why, self.scan, self.files, self.work.road):
             source.failed.connect(self.show_error)
@@ -83,12 +78,9 @@ class FeaturesPanel(Panel):
         work.grid.stage_asked.connect(work.network.step_stage)
         work.order.currentIndexChanged.connect(self._ask_sheet)
         work.shared.toggled.connect(self._colours_changed)
-        work.stage.view.clicked.connect(self.set_pin)
         side.colours_chosen.connect(self._colours_changed)
         side.opacity_chosen.connect(work.stage.set_opacity)
         side.channel_asked.connect(self.show_channel)
-        self.why.wished.connect(self._explain)
-        self.why.waiting.connect(self._nothing_explained)
 
     # --- photo and model
 
@@ -120,7 +112,8 @@ class FeaturesPanel(Panel):
 
     def _nothing(self, words: str) -> None:
         self.engine.forget()
-        self.sheet, self.pointer.explained = None, None
+        self.sheet = None
+        self.maps.forget()
         self.work.grid.set_grid(None, -1)
         self.work.stage.clear(words)
         self.side.show_channel(None, self.colours)
@@ -182,16 +175,17 @@ class FeaturesPanel(Panel):
 
     def show_channel(self, index: int) -> None:
         """Bring a channel on screen, from wherever it was named."""
-        self.work.tabs.setCurrentIndex(tabs.CHANNELS)
+        self.work.tabs.setCurrentIndex(CHANNELS)
         self.work.grid.choose(index)
 
     def _layer_changed(self) -> None:
         self.pointer.layer, self.pointer.channel = self.layer, self.channel
         self._ask_sheet()
         if self.channel >= 0:
-            self._ask_closeup()
+            if self.work.tab != CHANNELS:
+                self._ask_closeup()  # for the figures at the right
             self.scan.show_for(self.layer, self.channel)
-        self._show_tab(self.work.tab)
+        self._show_tab()
         self.pointer.show()
 
     def _ask_sheet(self, *_: object) -> None:
@@ -213,7 +207,7 @@ class FeaturesPanel(Panel):
         if (close.layer, close.channel.index) != (self.layer, self.channel) or self.engine.now is None:
             return
         self.side.show_channel(close.channel, self.colours)
-        if self.work.tab == tabs.CHANNELS:
+        if self.work.tab == CHANNELS:
             self.work.stage.show_closeup(close, self.engine.now, self.colours)
             self.pointer.show()
 
@@ -221,62 +215,13 @@ class FeaturesPanel(Panel):
         self._ask_sheet()
         if self.channel >= 0:
             self._ask_closeup()
-        self._show_tab(self.work.tab)
+        self.maps.recolour()
 
-    # --- the other ways to look
-
-    def _show_tab(self, tab: int) -> None:
-        """Ask for the map of this tab at this layer."""
-        stage = self.work.stage
-        stage.view.set_pin(self._pin() if tab == tabs.SIMILARITY else None)
-        if tab != tabs.WHY:
-            self.pointer.explained = None
-        if tab == tabs.CHANNELS and self.channel >= 0:
+    def _show_tab(self, *_: object) -> None:
+        """Ask for the map of the tab on screen at this layer."""
+        if self.work.tab == CHANNELS and self.channel >= 0:
             self._ask_closeup()
-        elif tab == tabs.COMPONENTS:
-            self.engine.ask_principal(self.layer)
-        elif tab == tabs.SIMILARITY:
-            self.engine.ask_similar(self.layer, self._pin())
-        elif tab == tabs.WHY:
-            self.why.ask(self.layer)
-        elif tab == tabs.ROAD:
-            self.work.road.open()
-
-    def _pin(self) -> Place:
-        return self.work.stage.view.pin or _MIDDLE
-
-    def set_pin(self, x: float, y: float) -> None:
-        """Compare every place with this one (0..1 of the picture)."""
-        if self.work.tab == tabs.SIMILARITY:
-            self.work.stage.view.set_pin((x, y))
-            self.engine.ask_similar(self.layer, (x, y))
-
-    def _principal_came(self, found: "Principal") -> None:
-        if self.work.tab == tabs.COMPONENTS and self.engine.now is not None:
-            self.work.stage.show_principal(found, self.engine.now, self.layer)
-
-    def _similar_came(self, values: object) -> None:
-        if self.work.tab == tabs.SIMILARITY and self.engine.now is not None:
-            self.work.stage.show_similar(values, self.engine.now, self.layer, self.colours)
-
-    def _explain(self) -> None:
-        """A class or words were chosen: the map is shown where maps of that kind are."""
-        if self.work.tab == tabs.WHY:
-            self._show_tab(tabs.WHY)
-        else:
-            self.work.tabs.setCurrentIndex(tabs.WHY)
-
-    def _explained(self, answer: "Explained") -> None:
-        self.side.show_explanation(answer.found)
-        if self.work.tab == tabs.WHY:
-            self.pointer.explained = answer
-            self.work.stage.show_explained(answer, self.colours)
-            self.pointer.show()
-
-    def _nothing_explained(self, words: str) -> None:
-        self.pointer.explained = None
-        self.side.show_explanation(None)
-        self.work.stage.show_nothing(words)
+        self.maps.ask(self.layer)
 
     # --- commands
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QPushButton, QToolButton
 
 from desktop_app import theme
@@ -41,10 +41,10 @@ class FeaturesInspector(Column):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self._build_channel()
+        self._build_place()
         self._build_look()
         self._build_why()
         self._build_photos(session)
-        self._build_place()
         self._build_model()
         self.finish()
         self.show_channel(None, "viridis")
@@ -114,6 +114,9 @@ class FeaturesInspector(Column):
     def _build_place(self) -> None:
         section = Section(self.tr("This place"))
         self.place = text("", "muted")
+        # It changes with every move of the mouse: what stands below it must not jump.
+        self.place.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.place.setMinimumHeight(3 * self.place.fontMetrics().lineSpacing() + 4)
         section.body.addWidget(self.place)
         row = QHBoxLayout()
         row.setSpacing(4)
@@ -121,6 +124,9 @@ class FeaturesInspector(Column):
         for _ in range(4):
             button = QToolButton()
             button.clicked.connect(lambda _=False, button=button: self.channel_asked.emit(int(button.text())))
+            kept = button.sizePolicy()
+            kept.setRetainSizeWhenHidden(True)
+            button.setSizePolicy(kept)
             button.hide()
             self.strong.append(button)
             row.addWidget(button)

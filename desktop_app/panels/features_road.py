@@ -82,15 +82,18 @@ class FeaturesRoad(QScrollArea):
         heads = (
             self.tr("Step"),
             self.tr("Paper"),
-            self.tr("Parameters"),
-            self.tr("Multiply-adds"),
-            self.tr("Time here"),
+            self.tr("Params"),
+            self.tr("MACs"),
+            self.tr("Here"),
         )
         self.table = QTableWidget(0, len(heads))
         self.table.setHorizontalHeaderLabels(heads)
         tips = {
             _ACCURACY: self.tr("Top-1 accuracy on ImageNet-1k that the paper reports, in percent"),
-            _MACS: self.tr("For one picture of 224 px, in billions; the paper calls them FLOPs"),
+            _PARAMETERS: self.tr("Numbers that are learned, in millions"),
+            _MACS: self.tr(
+                "Multiply-adds for one picture of 224 px, in billions; the paper calls them FLOPs"
+            ),
             _HERE: self.tr("One picture of 224 px through the network with random weights, median of seven"),
         }
         for column, tip in tips.items():

@@ -71,8 +71,10 @@ class FeaturesWork(QStackedWidget):
         ):
             self.order.addItem(words, name)
         self.order.setAccessibleName(self.tr("Order of the channels"))
-        self.shared = QCheckBox(self.tr("&One scale for all"))
-        self.shared.setToolTip(self.tr("Weak channels look weak; else each is stretched over its own range"))
+        self.shared = QCheckBox(self.tr("One s&cale"))
+        self.shared.setToolTip(
+            self.tr("One scale for all, so that weak channels look weak; else each has its own")
+        )
 
     def _laid_out(self) -> QWidget:
         work = QWidget()

@@ -74,7 +74,8 @@ class FeatureBlock(QWidget):
     def _paint_row(self, painter: QPainter, row: BlockRow, area: QRectF, most: int) -> None:
         c = theme.colours()
         if row.inputs:
-            before, after = (area.width() * channels / most / 2 for channels in (row.inputs, row.outputs))
+            # By the root of the channels: a quarter of them would leave no room for the words.
+            before, after = (area.width() * (n / most) ** 0.5 / 2 for n in (row.inputs, row.outputs))
             x = area.center().x()
             shape = QPolygonF(
                 [

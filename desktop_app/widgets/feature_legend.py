@@ -6,7 +6,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from desktop_app import theme
 
-_BAR, _SQUARE = 96, 10
+_BAR, _SQUARE = 72, 10
 _PARTS = (QColor(220, 60, 60), QColor(60, 170, 80), QColor(70, 110, 230))
 
 
@@ -98,7 +98,8 @@ class FeatureLegend(QWidget):
 
 
 def number(value: float) -> str:
-    """Few digits: 0.034, 2.31, 148."""
-    if abs(value) >= 100:
-        return f"{value:.0f}"
-    return f"{value:.2f}" if abs(value) >= 0.1 or value == 0 else f"{value:.3f}"
+    """Few digits, and a minus that is as wide as a digit: 0.034, −2.31, 148, 3e-05."""
+    if value == 0:
+        return "0"
+    form = ".0f" if abs(value) >= 100 else ".2f" if abs(value) >= 0.1 else ".2g"
+    return f"{value:{form}}".replace("-", "−")

@@ -3,9 +3,10 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from desktop_app import presets
+from desktop_app import label_recipe, presets
 from desktop_app.cli_progress import printable
 from desktop_app.label_files import read_labels, typed_labels
 from desktop_app.labelling import Recipe
@@ -21,22 +22,35 @@ def recipe_of(arguments: argparse.Namespace, labels: Sequence[Label] | None = No
     """The recipe of --labels, --templates-file and the bars; ``labels`` where the command knows them better.
 
     The bars are the program's own unless they are given, not those a person last dragged to in the window: a script
-    gives the same answers tomorrow.
+    gives the same answers tomorrow. A --recipe brings its own; what is given beside it stands over it.
     """
-    chosen = prompt_set_of(arguments)
     asked = tuple(labels) if labels is not None else labels_of(arguments)
     declared = Settings.DECLARED
+    usual = Bars(declared["min_probability"].default, declared["min_margin"].default)
+    if arguments.recipe:
+        base = label_recipe.load(arguments.recipe)
+    else:
+        chosen = prompt_set_of(arguments)
+        base = Recipe(asked, chosen.templates, chosen.name, usual)
+    if arguments.recipe and (arguments.templates_file or arguments.prompt_set):
+        chosen = prompt_set_of(arguments)
+        base = replace(base, templates=chosen.templates, prompt_set=chosen.name)
     probability, margin = arguments.min_probability, arguments.min_margin
     bars = Bars(
-        min_probability=declared["min_probability"].default if probability is None else probability,
-        min_margin=declared["min_margin"].default if margin is None else margin,
-        background=not arguments.no_background,
+        min_probability=base.bars.min_probability if probability is None else probability,
+        min_margin=base.bars.min_margin if margin is None else margin,
+        background=base.bars.background and not arguments.no_background,
     )
-    return Recipe(asked, chosen.templates, chosen.name, bars, "multi" if arguments.multi else "single")
+    return replace(base, labels=asked, bars=bars, mode="multi" if arguments.multi else base.mode)
 
 
 def labels_of(arguments: argparse.Namespace) -> tuple[Label, ...]:
     """The labels that were typed, that a file holds or a list that ships. TextError where there are none."""
+    if arguments.recipe:
+        labels = label_recipe.load(arguments.recipe).labels
+        if not labels:
+            raise TextError(f"There is no label in {arguments.recipe.name}", "", "Add one in the window")
+        return labels
     if arguments.labels_file:
         return read_labels(arguments.labels_file)
     if arguments.label_list:

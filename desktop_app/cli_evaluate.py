@@ -63,7 +63,7 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
 
 def _labels(arguments: argparse.Namespace, root: Path, truths: Sequence[Truth]) -> tuple[Label, ...]:
     """Those that were given, else the ones the truth speaks of."""
-    if arguments.labels or arguments.labels_file or arguments.label_list:
+    if arguments.labels or arguments.labels_file or arguments.label_list or arguments.recipe:
         return cli_asking.labels_of(arguments)
     if truths:
         return tuple(Label(name) for name in dict.fromkeys(truth.label for truth in truths))

@@ -62,6 +62,9 @@ def _add_asking(parser: argparse.ArgumentParser, *, required: bool) -> None:
         "--labels-file", metavar="FILE", type=Path, help="a text file, one label a line, or a CSV"
     )
     labels.add_argument("--label-list", metavar="NAME", help="a list that ships: everyday, animals, food, …")
+    labels.add_argument(
+        "--recipe", metavar="FILE", type=Path, help="labels, templates and bars as the window saves them"
+    )
     templates = group.add_mutually_exclusive_group()
     templates.add_argument(
         "--templates-file", metavar="FILE", type=Path, help="sentences with {} for the label"
@@ -106,7 +109,7 @@ def _run_samples(arguments: argparse.Namespace) -> int:
     from desktop_app.cli_run import run_label
 
     arguments.paths = samples.gather()
-    if not (arguments.labels or arguments.labels_file or arguments.label_list):
+    if not (arguments.labels or arguments.labels_file or arguments.label_list or arguments.recipe):
         arguments.label_list = presets.SAMPLES
     arguments.no_recursive = arguments.only_new = arguments.retry_skipped = False
     return run_label(arguments)

@@ -59,7 +59,7 @@ class LabelColumn(QSplitter):
         """How many photos carry each label."""
         if tuple(counts) != self._counts:
             self._counts = tuple(counts)
-            self._show()
+            self._show_labels()
 
     def show_remarks(self, remarks: list[Remark]) -> None:
         """What is wrong where."""
@@ -75,10 +75,14 @@ class LabelColumn(QSplitter):
 
     def _show(self) -> None:
         state = self._book.state
-        self.labels.set_labels(state.labels, self._remarks_on("label", len(state.labels)), self._counts)
+        self._show_labels()
         self.templates.set_templates(state.templates, self._remarks_on("template", len(state.templates)))
         self._show_preview()
         self._show_sets()
+
+    def _show_labels(self) -> None:
+        labels = self._book.state.labels
+        self.labels.set_labels(labels, self._remarks_on("label", len(labels)), self._counts)
 
     def _show_preview(self) -> None:
         state, row = self._book.state, self.labels.list.currentIndex().row()

@@ -1,5 +1,6 @@
 """Which photos the grid shows, in what order, and the line that says what an edit changed."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from desktop_app.panels.label_engine import LabelEngine
 from desktop_app.photo_list import Mark
 from desktop_app.session import Session
 from desktop_app.widgets.label_filters import ChangeLine, FilterBar
+from desktop_app.work import Outcome
 
 
 class GridControl(QObject):
@@ -62,8 +64,8 @@ class GridControl(QObject):
 
     def _count(self) -> None:
         marks = self.marks()
-        found, counts = np.unique(marks, return_counts=True)
-        named = {Mark(int(mark)): int(count) for mark, count in zip(found, counts, strict=True)}
+        counts = np.bincount(marks, minlength=len(Mark)).tolist()
+        named = {mark: counts[mark] for mark in Mark}
         self._bar.set_counts(named, len(marks))
         answers = self._session.answers
         shown = (marks == Mark.LABEL) | (marks == Mark.CONFIRMED)
@@ -156,8 +158,11 @@ class GridControl(QObject):
         changed[: len(changes)] = changes
         order: npt.NDArray[np.intp] | None = None
         if self._order == "name":
-            order = _by_name(list(session.photos))
-        elif self._order == "date" and folder.count == count:
+            # Comparing a hundred thousand names takes seconds: not here.
+            call = partial(_by_name, list(session.photos))
+            session.work.latest("label-order", call, self._ordered, lane="io")
+            return
+        if self._order == "date" and folder.count == count:
             order = np.argsort(-folder.mtimes[:count], kind="stable")
         elif self._order == "sure":
             order = np.argsort(np.where(answered, -probability, 2.0), kind="stable")
@@ -166,6 +171,10 @@ class GridControl(QObject):
         elif self._order == "changed":
             order = np.argsort(~changed, kind="stable")
         session.set_order(None if order is None else order.astype(np.int32))
+
+    def _ordered(self, outcome: Outcome) -> None:
+        if self._order == "name" and outcome.error is None:
+            self._session.set_order(outcome.value)
 
     # --- after an edit
 
@@ -190,10 +199,10 @@ class GridControl(QObject):
             session.select(int(session.shown[(later if len(later) else unsure)[0]]))
 
 
-def _by_name(photos: list[str]) -> npt.NDArray[np.intp]:
+def _by_name(photos: list[str]) -> npt.NDArray[np.int32]:
     from os.path import basename
 
     from models.walk import natural_key
 
     keys: list[Any] = [natural_key(basename(path)) for path in photos]
-    return np.asarray(sorted(range(len(photos)), key=keys.__getitem__), np.intp)
+    return np.asarray(sorted(range(len(photos)), key=keys.__getitem__), np.int32)

@@ -186,8 +186,8 @@ class PromptLab(QWidget):
     def _show_confusion(self, found: Trial) -> None:
         counts = found.confusion()
         sums = counts.sum(axis=1, keepdims=True)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            shades = np.where(sums > 0, counts / sums, np.nan).astype(np.float32)
+        # Nobody is there: no colour, so that the eye finds the mistakes.
+        shades = np.where(counts > 0, counts / np.maximum(sums, 1), np.nan).astype(np.float32)
         words = [[str(count) if count else "" for count in row] for row in counts.tolist()]
         tip = self.tr("{0} of “{1}” are taken for “{2}”")
         tips = [

@@ -117,6 +117,7 @@ class LabelEditor(QWidget):
             label = QLabel(words)
             label.setProperty("role", "small")
             label.setBuddy(field)
+            label.setMinimumHeight(field.sizeHint().height())
             form.addRow(label, field)
         self._holder = holder
         holder.hide()

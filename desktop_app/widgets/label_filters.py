@@ -35,6 +35,7 @@ class FilterBar(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.wanted: frozenset[Mark] = frozenset()
+        self._names: tuple[tuple[str, int], ...] | None = None
         self._chips: dict[Mark, QPushButton] = {}
         column = QVBoxLayout(self)
         column.setContentsMargins(8, 8, 8, 4)
@@ -118,6 +119,9 @@ class FilterBar(QWidget):
 
     def set_labels(self, names: Sequence[tuple[str, int]]) -> None:
         """The labels that can be filtered by, with the number of photos of each."""
+        if tuple(names) == self._names:
+            return
+        self._names = tuple(names)
         keep = self.label
         self.labels.blockSignals(True)
         self.labels.clear()

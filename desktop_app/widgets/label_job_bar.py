@@ -129,7 +129,7 @@ class JobBar(QFrame):
 
     def show_end(self, summary: Summary) -> None:
         """What became of the photos."""
-        shown: list[QWidget] = [self.start, self.only_new, self.rollback]
+        shown: list[QWidget] = [self.start, self.rollback]
         if summary.skipped:
             shown += [self.reasons, self.retry]
         self._show_only(*shown)

@@ -14,7 +14,6 @@ import pytest
 from desktop_app import cli, label_recipe, paths
 from desktop_app.panels import label_dialogs
 from models.tasks.export import denature
-from models.tasks.prompts import PromptSet, format_prompt_set
 from tests.label_robot import LabelRobot, remember
 from tests.photo_folder import write_broken, write_photos
 from tests.tiny_models import write_tiny_clip
@@ -120,12 +119,11 @@ def test_from_the_first_start_to_the_table(
     }
     app.close()
 
-    labels, templates = tmp_path / "labels.txt", tmp_path / "templates.txt"
-    labels.write_text("\n".join(LABELS), encoding="utf-8")
-    templates.write_text(format_prompt_set(PromptSet("story", recipe.templates)), encoding="utf-8")
+    asked = tmp_path / "recipe.json"
+    label_recipe.save(asked, recipe)
     other = tmp_path / "shell.csv"
     code = run_cli(
-        "label", folder, "--labels-file", labels, "--templates-file", templates, "--model", model, "--csv", other,
+        "label", folder, "--recipe", asked, "--model", model, "--csv", other,
         "--precision", "float32", "--engine", "torch", "--device", "cpu", "--quiet",
     )  # fmt: skip
     assert code == 1, "four files could not be read"

@@ -279,6 +279,7 @@ def test_the_order_by_confidence_and_by_change(app: LabelRobot) -> None:
     app.label.filters.order_asked.emit("sure")
     assert [app.session.answers.of(int(i))[1] for i in app.session.shown] == sorted(parts, reverse=True)
     app.label.filters.order_asked.emit("name")
+    app.wait_idle()
     assert app.shown()[:2] == ["cat 0.jpg", "cat 1.jpg"]
     assert app.shown()[-1].startswith("dog 7")
     app.label.filters.order_asked.emit("changed")

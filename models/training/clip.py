@@ -1,0 +1,197 @@
+"""The bundled CLIP: python -m models.training.clip --data DIR --out DIR --budget-minutes N.
+
+Runs one after the other, each resumable: the text tower on words alone (15 % of the budget), the trunk (70 %), the
+text tower again, towards where photos want the labels (15 %). The rest is linear algebra on features. Finished runs
+can be taken over: --text, --trunk (of models.training.convnext), --aligned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from models.families.clip import CLIP, CLIPConfig
+from models.spec import IMAGENET_MEAN, IMAGENET_STD, Preprocess
+from models.training.align import Said, Seen, fit_projections, pooled_features, sharpen, spread
+from models.training.cards import card
+from models.training.corpus import TEMPLATES, WIDTH, captions, clean, coco_sentences, label_synonyms, wordnet
+from models.training.data import PhotoSet
+from models.training.everyday import SYNONYMS
+from models.training.loop import Run, arguments, averaged_weights, run_of, train
+from models.training.text import (
+    LabelPlaces,
+    TextNet,
+    TextRecipe,
+    Texts,
+    encode,
+    load_tokenizer,
+    texts_of,
+    train_tokenizer,
+)
+from models.training.trunk import JointNet, kept_trunk, train_trunk
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+SIDE = 112
+PREPROCESS = Preprocess(resize=SIDE, crop=(SIDE, SIDE), mean=IMAGENET_MEAN, std=IMAGENET_STD)
+#: Photos a label that the last step looks at; more change nothing that can be measured.
+PHOTOS_A_LABEL = 30
+CAPTIONED = 4000
+
+
+def tokenizer_of(photos: PhotoSet, path: Path) -> Tokenizer:
+    """The vocabulary in `path`, made from all texts where there is none yet."""
+    if not path.exists():
+        said, _ = captions(photos)
+        names = sorted({word for synset in wordnet(photos.folder) for word in synset})
+        labels = [t.format(clean(label)) for label in photos.labels for t in TEMPLATES[:8]]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        train_tokenizer(said + coco_sentences(photos.folder) + names + labels).save(str(path))
+    return load_tokenizer(path)
+
+
+def rows_to_see(
+    photos: PhotoSet, a_label: int = PHOTOS_A_LABEL, captioned: int = CAPTIONED
+) -> NDArray[np.int64]:
+    """Train photos for the last step: up to `a_label` of each label, and `captioned` with captions alone."""
+    rng = np.random.default_rng(0)
+    shuffled = rng.permutation(photos.train)
+    met: dict[int, int] = {}
+    rows = []
+    for i in shuffled:
+        label = int(photos.label_ids[i])
+        if label < 0 and not photos.rows[i].captions:
+            continue
+        met[label] = met.get(label, 0) + 1
+        if met[label] <= (captioned if label < 0 else a_label):
+            rows.append(int(i))
+    return np.array(sorted(rows), np.int64)
+
+
+def see(photos: PhotoSet, trunk: JointNet, rows: NDArray[np.int64], side: int, kept: Path) -> Seen:
+    """Features of `rows`, from the file `kept` where they are there."""
+    if kept.exists():
+        features = np.load(kept)
+    else:
+        features = pooled_features(trunk.classifier, photos, rows, side)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        np.save(kept, features)
+    return Seen(torch.from_numpy(features), torch.from_numpy(photos.label_ids[rows]))
+
+
+def towards_photos(
+    photos: PhotoSet, texts: Texts, before: Tensor, after: Tensor
+) -> tuple[Texts, LabelPlaces]:
+    """The texts with every word moved as the labels near it moved, and the labels themselves."""
+    moved = torch.cat([spread(part, before, after) for part in torch.split(texts.name_vectors, 4096)])
+    words = label_synonyms(photos.labels, photos.folder, frozenset(SYNONYMS.values()))
+    place = {name: i for i, name in enumerate(texts.names)}
+    for label, group in enumerate(words):
+        for word in group:
+            moved[place[word]] = after[label]
+    train_ids = photos.label_ids[photos.train]
+    odds = np.sqrt(np.bincount(train_ids[train_ids >= 0], minlength=len(photos.labels)).astype(np.float64))
+    places = LabelPlaces(words, after, odds / odds.sum())
+    return replace(texts, name_vectors=moved), places
+
+
+@torch.no_grad()
+def say(photos: PhotoSet, net: TextNet, texts: TextRecipe, rows: NDArray[np.int64]) -> Said:
+    """Hidden vectors of labels in templates, of a caption for each captioned photo, and of common words."""
+
+    def hidden(lines: Sequence[str]) -> Tensor:
+        found = []
+        for first in range(0, len(lines), 256):
+            ids, _ = encode(texts.tokenizer, lines[first : first + 256])
+            with torch.autocast("cpu", torch.bfloat16):
+                vectors: Tensor = net.text_model(ids)
+                found.append(vectors.float())
+        return torch.cat(found) if found else torch.empty(0, net.config.width)
+
+    labels = [clean(label) for label in photos.labels]
+    captioned = [(k, i) for k, i in enumerate(rows) if photos.rows[i].captions]
+    rng = np.random.default_rng(0)
+    common = rng.permutation(texts.texts.common)[:2000]
+    return Said(
+        labels=torch.stack(
+            [hidden([template.format(name) for name in labels]) for template in TEMPLATES[:6]]
+        ),
+        captions=hidden([clean(str(rng.choice(photos.rows[i].captions))) for _, i in captioned]),
+        photo=torch.tensor([k for k, _ in captioned], dtype=torch.int64),
+        others=hidden([texts.texts.names[i] for i in common]),
+    )
+
+
+def assemble(trunk: JointNet, text: TextNet, image: Tensor, log_scale: float) -> CLIP:
+    """One CLIP out of trunk, text tower, image projection (d, c) and temperature."""
+    clip = CLIP(CLIPConfig(text.config, trunk.classifier.config.trunk, WIDTH))
+    clip.vision_model.load_state_dict(trunk.classifier.trunk.state_dict())
+    clip.text_model.load_state_dict(text.text_model.state_dict())
+    clip.visual_projection.load_state_dict({"weight": image})
+    clip.text_projection.load_state_dict(text.text_projection.state_dict())
+    with torch.no_grad():
+        clip.logit_scale.copy_(torch.tensor(log_scale))
+    return clip.eval()
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train all parts, then write the model folder to --out/pinhole-clip."""
+    from models.bundle import write_bundle
+
+    parser = arguments("Train the bundled CLIP")
+    parser.add_argument("--text", type=Path, help="a folder with a finished first run of the text tower")
+    parser.add_argument("--trunk", type=Path, help="a checkpoint.safetensors of models.training.convnext")
+    parser.add_argument("--aligned", type=Path, help="a folder with a finished second run of the text tower")
+    parser.add_argument("--photos-a-label", type=int, default=PHOTOS_A_LABEL)
+    options = parser.parse_args(argv)
+    photos = PhotoSet(options.data, options.cache)
+    whole = run_of(options)
+    tokenizer = tokenizer_of(photos, (options.text or options.out / "text") / "tokenizer.json")
+    texts = texts_of(photos, tokenizer)
+    words = TextRecipe(texts, tokenizer, options.seed)
+    _train_or_take(words, options.text, _share(whole, "text", 0.15))
+    trunk = (
+        train_trunk(photos, _share(whole, "trunk", 0.7))
+        if options.trunk is None
+        else kept_trunk(photos, options.trunk)
+    )
+    rows = rows_to_see(photos, options.photos_a_label)
+    seen = see(photos, trunk, rows, SIDE, options.out / f"features-{SIDE}-{len(rows)}.npy")
+    scale = float(trunk.logit_scale.detach().exp())
+    places = texts.name_vectors[[texts.names.index(clean(label)) for label in photos.labels]]
+    image, after = sharpen(seen, trunk.visual_projection.weight.detach(), places, scale)
+    moved, labels = towards_photos(photos, texts, places, after)
+    again = TextRecipe(moved, tokenizer, options.seed + 1, labels=labels)
+    again.rate, again.average = 8e-4, 0.99
+    again.module.load_state_dict(words.module.state_dict())
+    _train_or_take(again, options.aligned, _share(whole, "aligned", 0.15))
+    net = again.module.eval()
+    said = say(photos, net, again, rows)
+    image, text, log_scale = fit_projections(seen, said, image, net.text_projection.weight.detach(), scale)
+    with torch.no_grad():
+        net.text_projection.weight.copy_(text)
+    clip = assemble(trunk, net, image, log_scale)
+    folder = options.out / "pinhole-clip"
+    write_bundle(folder, clip, clip.config.to_hf(), PREPROCESS, tokenizer.to_str(), card("pinhole-clip"))
+
+
+def _share(run: Run, name: str, share: float) -> Run:
+    minutes = None if run.minutes is None else run.minutes * share
+    return replace(run, out=run.out / name, minutes=minutes)
+
+
+def _train_or_take(recipe: TextRecipe, folder: Path | None, run: Run) -> None:
+    weights = train(recipe, run) if folder is None else averaged_weights(folder / "checkpoint.safetensors")
+    recipe.module.load_state_dict(weights)
+
+
+if __name__ == "__main__":
+    main()

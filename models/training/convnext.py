@@ -1,0 +1,38 @@
+"""The bundled classifier, and the trunk that CLIP shares: python -m models.training.convnext --data DIR --out DIR."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from models.spec import IMAGENET_MEAN, IMAGENET_STD, Preprocess
+from models.training.cards import card
+from models.training.data import PhotoSet
+from models.training.loop import arguments, run_of
+from models.training.trunk import JointNet, kept_trunk, train_trunk
+
+SIDE = 112
+PREPROCESS = Preprocess(resize=SIDE, crop=(SIDE, SIDE), mean=IMAGENET_MEAN, std=IMAGENET_STD)
+
+
+def export(trunk: JointNet, folder: Path) -> None:
+    """Write the classifier of a joint net as a model folder."""
+    from models.bundle import write_bundle
+
+    classifier = trunk.classifier
+    write_bundle(folder, classifier, classifier.config.to_hf(), PREPROCESS, card=card("pinhole-convnext"))
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train (or take over --trunk), then write the model folder to --out/pinhole-convnext."""
+    parser = arguments("Train the bundled ConvNeXt classifier")
+    parser.add_argument("--trunk", type=Path, help="export this checkpoint instead of training")
+    options = parser.parse_args(argv)
+    photos = PhotoSet(options.data, options.cache)
+    run = run_of(options, "trunk")
+    trunk = train_trunk(photos, run) if options.trunk is None else kept_trunk(photos, options.trunk)
+    export(trunk, options.out / "pinhole-convnext")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,221 @@
+"""The one training loop: AdamW, warm-up and cosine, moving average, checkpoints that survive a kill, a metrics file.
+
+Every random draw of a step comes from (seed, step) alone, so nothing but tensors and two numbers has to be kept:
+with --steps a run that was killed and resumed ends in the very weights of one that was not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from models.training.data import default_cache
+
+
+@dataclass(frozen=True)
+class Run:
+    """How long and where. `steps` wins over `minutes`; only a run by steps is repeatable to the bit."""
+
+    out: Path
+    minutes: float | None = None
+    steps: int | None = None
+    seed: int = 0
+    resume: bool = False
+    save_every: float = 120.0
+    """Seconds between checkpoints."""
+    log_every: int = 50
+    device: str = "cpu"
+
+
+class Recipe(Protocol):
+    """What a model brings: the module to train, its rates, and the loss of one step."""
+
+    @property
+    def module(self) -> nn.Module:
+        """What is trained."""
+        ...
+
+    rate: float
+    weight_decay: float
+    average: float
+    """Decay of the moving average of the weights."""
+
+    def losses(self, step: int, progress: float) -> dict[str, Tensor]:
+        """Named losses of this step; `total` is the one that is minimised."""
+        ...
+
+
+def schedule(progress: float, warm_up: float = 0.02) -> float:
+    """Factor of the learning rate at `progress` in [0, 1]: linear warm-up, then a half cosine to zero."""
+    if progress < warm_up:
+        return max(progress / warm_up, 1e-3)
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - warm_up) / (1 - warm_up))))
+
+
+def train(recipe: Recipe, run: Run) -> dict[str, Tensor]:
+    """Run to the end of the budget; returns the averaged weights by name (trained ones and buffers alike)."""
+    state = _State(recipe, run)
+    metrics = run.out / "metrics.jsonl"
+    sums: dict[str, float] = {}
+    saved = time.monotonic()
+    while (progress := state.progress()) < 1.0:
+        began = time.monotonic()
+        torch.manual_seed(run.seed * 1_000_003 + state.step)
+        recipe.module.train()
+        losses = recipe.losses(state.step, progress)
+        state.update(losses["total"], recipe.rate * schedule(progress))
+        state.elapsed += time.monotonic() - began
+        for name, value in losses.items():
+            sums[name] = sums.get(name, 0.0) + float(value.detach())
+        if state.step % run.log_every == 0:
+            line = {"step": state.step, "seconds": round(state.elapsed, 1), "progress": round(progress, 4)}
+            _append(metrics, {**line, **{k: round(v / run.log_every, 4) for k, v in sums.items()}})
+            sums = {}
+        if time.monotonic() - saved > run.save_every:
+            state.save()
+            saved = time.monotonic()
+    state.save()
+    return state.averaged()
+
+
+class _State:
+    """All that a checkpoint holds."""
+
+    def __init__(self, recipe: Recipe, run: Run) -> None:
+        self.recipe, self.run = recipe, run
+        self.step, self.elapsed = 0, 0.0
+        run.out.mkdir(parents=True, exist_ok=True)
+        self.path = run.out / "checkpoint.safetensors"
+        self.trained = {k: p for k, p in recipe.module.named_parameters() if p.requires_grad}
+        matrices = [p for p in self.trained.values() if p.ndim > 1]
+        rest = [p for p in self.trained.values() if p.ndim <= 1]
+        self.optimizer = torch.optim.AdamW(
+            [
+                {"params": matrices, "weight_decay": recipe.weight_decay},
+                {"params": rest, "weight_decay": 0.0},
+            ],
+            lr=recipe.rate,
+            betas=(0.9, 0.98),
+            fused=True,
+        )
+        self.ema = {k: p.detach().clone() for k, p in self.trained.items()}
+        if run.resume and self.path.exists():
+            self._load()
+
+    def progress(self) -> float:
+        if self.run.steps is not None:
+            return self.step / self.run.steps
+        if self.run.minutes is None:
+            raise ValueError("a run needs a number of steps or of minutes")
+        return self.elapsed / (60 * self.run.minutes)
+
+    def update(self, loss: Tensor, rate: float) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.trained.values(), 1.0)
+        self.optimizer.step()
+        self.step += 1
+        keep = min(self.recipe.average, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            torch._foreach_lerp_(list(self.ema.values()), list(self.trained.values()), 1 - keep)
+
+    def averaged(self) -> dict[str, Tensor]:
+        return {**{k: v.detach().clone() for k, v in self.recipe.module.state_dict().items()}, **self.ema}
+
+    def save(self) -> None:
+        tensors = {f"weight.{k}": p.detach() for k, p in self.trained.items()}
+        tensors |= {f"average.{k}": v for k, v in self.ema.items()}
+        for name, parameter in self.trained.items():
+            for key, value in self.optimizer.state.get(parameter, {}).items():
+                tensors[f"adam.{key}.{name}"] = value
+        contiguous = {k: v.detach().clone(memory_format=torch.contiguous_format) for k, v in tensors.items()}
+        place = json.dumps({"step": self.step, "elapsed": self.elapsed})
+        partial = self.path.with_suffix(".partial")
+        save_file(contiguous, str(partial), {"place": place})
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.replace(self.path)
+
+    def _load(self) -> None:
+        with safe_open(str(self.path), framework="pt") as file:
+            place = json.loads(file.metadata()["place"])
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
+        self.step, self.elapsed = int(place["step"]), float(place["elapsed"])
+        with torch.no_grad():
+            for name, parameter in self.trained.items():
+                parameter.copy_(tensors[f"weight.{name}"])
+                self.ema[name].copy_(tensors[f"average.{name}"])
+                moments = {
+                    key: torch.empty_like(parameter).copy_(tensors[f"adam.{key}.{name}"])
+                    for key in ("exp_avg", "exp_avg_sq")
+                    if f"adam.{key}.{name}" in tensors
+                }
+                if moments:
+                    self.optimizer.state[parameter] = {"step": tensors[f"adam.step.{name}"], **moments}
+
+
+def averaged_weights(checkpoint: Path) -> dict[str, Tensor]:
+    """The moving average kept in a checkpoint, by parameter name; to look at a run while it goes on."""
+    with safe_open(str(checkpoint), framework="pt") as file:
+        return {
+            key.removeprefix("average."): file.get_tensor(key)
+            for key in file.keys()  # noqa: SIM118 (not a dict)
+            if key.startswith("average.")
+        }
+
+
+def arguments(title: str) -> argparse.ArgumentParser:
+    """The options that all recipes share."""
+    parser = argparse.ArgumentParser(description=title)
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder with index.csv, labels.csv and the shards"
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder for checkpoints, metrics and the finished model"
+    )
+    parser.add_argument(
+        "--budget-minutes", type=float, default=60.0, help="training time; the schedule follows it"
+    )
+    parser.add_argument(
+        "--steps", type=int, help="a number of steps instead of minutes (repeatable to the bit)"
+    )
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument(
+        "--cache", type=Path, default=default_cache(), help="decoded photos and teacher features"
+    )
+    return parser
+
+
+def run_of(options: argparse.Namespace, folder: str = "") -> Run:
+    """The run that parsed `arguments` describe, in a folder of its own below --out."""
+    torch.set_num_threads(options.threads)
+    return Run(
+        out=options.out / folder,
+        minutes=options.budget_minutes,
+        steps=options.steps,
+        seed=options.seed,
+        resume=options.resume,
+        device=options.device,
+    )
+
+
+def _append(path: Path, line: Mapping[str, Any]) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")

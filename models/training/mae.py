@@ -1,0 +1,113 @@
+"""The bundled masked autoencoder: python -m models.training.mae --data DIR --out DIR --budget-minutes N."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.families.mae import MAE, MAEConfig
+from models.spec import IMAGENET_MEAN, IMAGENET_STD, Preprocess
+from models.training.cards import card
+from models.training.data import PhotoSet, batch_places
+from models.training.loop import arguments, run_of, train
+from models.training.pixels import to_tensor
+
+SIDE = 112
+CONFIG = MAEConfig(
+    hidden_size=128,
+    num_hidden_layers=6,
+    num_attention_heads=2,
+    intermediate_size=512,
+    layer_norm_eps=1e-6,
+    image_size=SIDE,
+    patch_size=8,
+    decoder_num_attention_heads=2,
+    decoder_hidden_size=128,
+    decoder_num_hidden_layers=2,
+    decoder_intermediate_size=512,
+    mask_ratio=0.75,
+    # Raw pixels: the picture is what a person looks at here, and its error is what is reported.
+    norm_pix_loss=False,
+)
+PREPROCESS = Preprocess(resize=SIDE, crop=(SIDE, SIDE), mean=IMAGENET_MEAN, std=IMAGENET_STD)
+
+
+def draw_ratio(rng: np.random.Generator) -> float:
+    """Share of hidden patches for a batch: the paper's 75 % half of the time, else anything from 10 to 90 %."""
+    return 0.75 if rng.random() < 0.5 else float(rng.uniform(0.1, 0.92))
+
+
+def random_mask(count: int, patches: int, ratio: float, rng: np.random.Generator) -> Tensor:
+    """(count, patches) bool, True = hidden, the same number in each row; at least one stays visible."""
+    hidden = min(patches - 1, max(1, round(patches * ratio)))
+    order = rng.random((count, patches)).argsort(axis=1)
+    mask = np.zeros((count, patches), bool)
+    np.put_along_axis(mask, order[:, :hidden], True, axis=1)
+    return torch.from_numpy(mask)
+
+
+class MAERecipe:
+    """Square crops of any photo, raw pixels, one ratio a batch."""
+
+    rate = 1.5e-3
+    weight_decay = 0.05
+    average = 0.998
+    batch = 32
+
+    def __init__(self, photos: PhotoSet, seed: int, config: MAEConfig = CONFIG) -> None:
+        torch.manual_seed(seed)
+        self.photos, self.seed = photos, seed
+        self.module = MAE(config)
+        # Blurred enlargements teach to paint blur: three quarters of the photos are those with pixels enough.
+        large = photos.train[photos.sizes[photos.train].min(axis=1) >= 100]
+        small = np.setdiff1d(photos.train, large)
+        self.pool = np.concatenate([large, small[:: max(1, 3 * len(small) // max(1, len(large)))]])
+        self.boxes = photos.crop_boxes()[:, 0]
+
+    def losses(self, step: int, progress: float) -> dict[str, Tensor]:
+        """Mean squared error over the hidden patches."""
+        config = self.module.config
+        places, _ = batch_places(len(self.pool), self.batch, self.seed, step)
+        rows = self.pool[places]
+        rng = np.random.default_rng([self.seed, step, 3])
+        rgb = np.stack([self.photos.crop(i, self._box(i, rng), config.image_size) for i in rows])
+        turned = rng.random(len(rows)) < 0.5
+        rgb[turned] = rgb[turned, :, ::-1]
+        pixels = to_tensor(rgb)
+        rows_of_grid, columns = config.grid
+        mask = random_mask(len(rows), rows_of_grid * columns, draw_ratio(rng), rng)
+        with torch.autocast("cpu", torch.bfloat16):
+            predicted = self.module(pixels, mask)
+        loss = self.module.loss(pixels, predicted, mask)
+        return {"error": loss, "total": loss}
+
+    def _box(self, index: int, rng: np.random.Generator) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+        """A random square of at least 0.7 of the short side: squares, since the program crops squares too."""
+        height, width = (float(v) for v in self.photos.sizes[index])
+        side = min(height, width) * rng.uniform(0.7, 1.0)
+        left, top = rng.uniform(0, width - side), rng.uniform(0, height - side)
+        return np.array([left, top, left + side, top + side], np.float32)
+
+
+def export(module: MAE, folder: Path) -> None:
+    """Write a model folder."""
+    from models.bundle import write_bundle
+
+    write_bundle(folder, module, module.config.to_hf(), PREPROCESS, card=card("pinhole-mae"))
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train, then write the model folder to --out/pinhole-mae."""
+    options = arguments("Train the bundled masked autoencoder").parse_args(argv)
+    photos = PhotoSet(options.data, options.cache)
+    recipe = MAERecipe(photos, options.seed, CONFIG)
+    recipe.module.load_state_dict(train(recipe, run_of(options, "mae")))
+    export(recipe.module, options.out / "pinhole-mae")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,328 @@
+"""The text tower: a byte-pair vocabulary of its own, and distillation from a sentence encoder.
+
+It learns where 150,000 nouns, the captions and 24,000 other sentences lie, so that words which no photo shows
+have a place near their synonyms before any photo is seen.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from models.families.clip import TextConfig, TextTransformer
+from models.training.corpus import (
+    TEMPLATES,
+    WIDTH,
+    SentenceTeacher,
+    Space,
+    captions,
+    clean,
+    coco_sentences,
+    label_synonyms,
+    wordnet,
+)
+from models.training.data import Floats, PhotoSet
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+VOCABULARY = 8192
+CONTEXT = 48
+START, END = "<|startoftext|>", "<|endoftext|>"
+# CLIP's own rule for where a word ends (arXiv 2103.00020 publishes it with the model).
+_WORDS = r"""<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"""
+
+# Every byte that can end a word in UTF-8, so that no word in any script becomes the unknown token.
+_ENDINGS = [chr(code) for code in range(33, 127)] + [chr(0x4E00 + last) for last in range(64)]
+
+
+def train_tokenizer(texts: Iterable[str], size: int = VOCABULARY) -> Tokenizer:
+    """Byte-level pairs with `</w>` at word ends, lower case: laid out as the hub's CLIP tokenizer.json."""
+    from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+    from tokenizers.decoders import ByteLevel
+
+    tokenizer = Tokenizer(
+        models.BPE(
+            unk_token=END,
+            end_of_word_suffix="</w>",
+            continuing_subword_prefix="",
+            vocab={},
+            merges=[],
+            dropout=None,
+        )
+    )
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(_WORDS), behavior="removed", invert=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    trainer = trainers.BpeTrainer(
+        vocab_size=size,
+        special_tokens=[START, END],
+        initial_alphabet=alphabet,
+        end_of_word_suffix="</w>",
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(chain(texts, _ENDINGS), trainer)
+    start, end = _id(tokenizer, START), _id(tokenizer, END)
+    tokenizer.post_processor = processors.RobertaProcessing(
+        (END, end), (START, start), trim_offsets=False, add_prefix_space=False
+    )
+    tokenizer.decoder = ByteLevel()
+    return tokenizer
+
+
+def _id(tokenizer: Tokenizer, token: str) -> int:
+    number = tokenizer.token_to_id(token)
+    if number is None:
+        raise ValueError(f"the vocabulary has no {token}")
+    return number
+
+
+def encode(tokenizer: Tokenizer, texts: Sequence[str], context: int = CONTEXT) -> tuple[Tensor, Tensor]:
+    """ids (n, t) and mask (n, t) int64, padded with the end token, t the longest text but at most `context`."""
+    end = _id(tokenizer, END)
+    rows = [encoding.ids for encoding in tokenizer.encode_batch(list(texts))]
+    rows = [ids if len(ids) <= context else [*ids[: context - 1], end] for ids in rows]
+    longest = max(len(ids) for ids in rows)
+    ids = torch.full((len(rows), longest), end, dtype=torch.int64)
+    mask = torch.zeros(len(rows), longest, dtype=torch.int64)
+    for place, row in enumerate(rows):
+        ids[place, : len(row)] = torch.tensor(row)
+        mask[place, : len(row)] = 1
+    return ids, mask
+
+
+def text_config(tokenizer: Tokenizer, width: int = 256, depth: int = 3) -> TextConfig:
+    """The size of the bundled text tower."""
+    end = _id(tokenizer, END)
+    return TextConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        width=width,
+        hidden=4 * width,
+        depth=depth,
+        heads=width // 64,
+        context=CONTEXT,
+        activation="quick_gelu",
+        bos=_id(tokenizer, START),
+        eos=end,
+        pad=end,
+    )
+
+
+class TextNet(nn.Module):
+    """Text tower and projection, as CLIP holds them, and a head for real CLIP vectors that is thrown away."""
+
+    def __init__(self, config: TextConfig, width: int = WIDTH, clip_width: int = 512) -> None:
+        super().__init__()
+        self.config = config
+        self.text_model = TextTransformer(config)
+        self.text_projection = nn.Linear(config.width, width, bias=False)
+        self.clip_head = nn.Linear(config.width, clip_width)
+        for name, parameter in self.named_parameters():
+            if parameter.ndim > 1:
+                nn.init.normal_(parameter, std=0.02 if "embedding" in name else parameter.shape[1] ** -0.5)
+
+    @torch.no_grad()
+    def start_from(self, token_vectors: Tensor) -> None:
+        """Begin with each token where the teacher puts its text (tokens, d): a bag of words from the first step on."""
+        width = self.text_projection.in_features
+        _, _, axes = torch.linalg.svd(token_vectors, full_matrices=False)
+        axes = axes[:width]
+        short = token_vectors @ axes.T
+        self.text_model.embeddings.token_embedding.weight.copy_(short / short.std() * 0.05)
+        self.text_projection.weight[:, : len(axes)] = axes.T
+
+    def forward(self, ids: Tensor) -> tuple[Tensor, Tensor]:
+        """(n, t) ids -> unit vectors (n, d) in the shared space, (n, 512) in CLIP's."""
+        hidden = self.text_model(ids)
+        return F.normalize(self.text_projection(hidden).float(), dim=-1), F.normalize(
+            self.clip_head(hidden).float(), dim=-1
+        )
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What the tower is taught: names (to be put into templates) and sentences, each with its place."""
+
+    names: list[str]
+    name_vectors: Tensor  # (names, 384) unit
+    clip_vectors: Tensor  # (names, 512) unit, zero where unknown
+    common: NDArray[np.int64]  # places of labels, their synonyms, and everyday nouns
+    sentences: list[str]
+    sentence_vectors: Tensor  # (sentences, 384) unit
+    token_vectors: Tensor  # (tokens, 384) unit, where the texts of single tokens lie
+
+
+def texts_of(photos: PhotoSet, tokenizer: Tokenizer) -> Texts:
+    """Names, sentences and their places; the slow part is cached."""
+    folder, teacher = photos.folder, SentenceTeacher(photos.cache)
+    labels = [clean(label) for label in photos.labels]
+    synsets = wordnet(folder)
+    words = {word for group in label_synonyms(photos.labels, folder) for word in group}
+    names = sorted({word for synset in synsets for word in synset} | words)
+    with np.load(folder / "teachers" / "clip_text_lvis.npz") as stored:
+        everyday = [clean(str(name).split("_(")[0].replace("_", " ")) for name in stored["name"]]
+        clip = stored["vector"].astype(np.float32)
+    missing = sorted(set(everyday) - set(names))
+    raw = (
+        np.concatenate([teacher.vectors(names), teacher.vectors(missing)])
+        if missing
+        else teacher.vectors(names)
+    )
+    names += missing
+    place = {name: i for i, name in enumerate(names)}
+    label_vectors = teacher.vectors(labels)
+    said, owner = captions(photos)
+    train = {int(i) for i in photos.train}
+    said_vectors = teacher.vectors(said)
+    space = Space.of(label_vectors, said_vectors)
+    kept = np.array([i for i, photo in enumerate(owner) if int(photo) in train], np.int64)
+    others = coco_sentences(folder)
+    clip_vectors = np.zeros((len(names), clip.shape[1]), np.float32)
+    clip_vectors[[place[name] for name in everyday]] = clip / np.linalg.norm(clip, axis=1, keepdims=True)
+    return Texts(
+        names=names,
+        name_vectors=torch.from_numpy(_pull_together(space.place(raw), synsets, place)),
+        clip_vectors=torch.from_numpy(clip_vectors),
+        common=np.array(sorted({place[w] for w in words} | {place[e] for e in everyday}), np.int64),
+        sentences=[said[i] for i in kept] + others,
+        sentence_vectors=torch.from_numpy(
+            np.concatenate([space.place(said_vectors[kept]), space.place(teacher.vectors(others))])
+        ),
+        token_vectors=torch.from_numpy(space.place(teacher.vectors(_token_texts(tokenizer)))),
+    )
+
+
+def _token_texts(tokenizer: Tokenizer) -> list[str]:
+    """What each token of the vocabulary says, in the order of the ids."""
+    return [tokenizer.decode([i]).strip() or "." for i in range(tokenizer.get_vocab_size())]
+
+
+def _pull_together(vectors: Floats, synsets: list[tuple[str, ...]], place: dict[str, int]) -> Floats:
+    """Move words of one meaning half way to the middle of their synset; words of several meanings stay."""
+    homes: dict[str, int] = defaultdict(int)
+    for synset in synsets:
+        for word in synset:
+            homes[word] += 1
+    moved = vectors.copy()
+    for synset in synsets:
+        if len(synset) > 1:
+            middle = vectors[[place[word] for word in synset]].mean(axis=0)
+            for word in synset:
+                if homes[word] == 1:
+                    moved[place[word]] = 0.5 * vectors[place[word]] + 0.5 * middle
+    return np.asarray(moved / np.linalg.norm(moved, axis=1, keepdims=True), np.float32)
+
+
+@dataclass(frozen=True)
+class LabelPlaces:
+    """Where photos say that labels lie, and the words that mean each label."""
+
+    words: list[tuple[str, ...]]
+    vectors: Tensor  # (labels, d) unit
+    odds: Floats  # (labels,) how often each is drawn, summing to 1
+
+
+class TextRecipe:
+    """Regress the teacher's places; batches are of one kind each, so that short texts are not padded to long ones.
+
+    With `labels` half of the batches are labels in templates, to be told apart from all other labels.
+    """
+
+    rate = 1.5e-3
+    weight_decay = 0.05
+    average = 0.998
+    batch = 256
+
+    def __init__(
+        self,
+        texts: Texts,
+        tokenizer: Tokenizer,
+        seed: int,
+        config: TextConfig | None = None,
+        labels: LabelPlaces | None = None,
+    ) -> None:
+        torch.manual_seed(seed)
+        self.texts, self.tokenizer, self.seed, self.labels = texts, tokenizer, seed, labels
+        self.module = TextNet(config or text_config(tokenizer))
+        self.module.start_from(texts.token_vectors)
+        # Words of few tokens are the common ones; the rare are met rarely.
+        lengths = np.array([len(e.ids) for e in tokenizer.encode_batch(texts.names)])
+        weights = 3.0 ** -np.minimum(lengths, 9).astype(np.float64)
+        self._until = np.cumsum(weights / weights.sum())
+
+    def losses(self, step: int, progress: float) -> dict[str, Tensor]:
+        """Distance to the teacher's place, being nearer to it than to the others' places, and CLIP's vectors."""
+        rng = np.random.default_rng([self.seed, step, 2])
+        if self.labels is not None and rng.random() < 0.5:
+            return self._label_losses(self.labels, rng)
+        texts, target, clip = self._batch(rng)
+        ids, _ = encode(self.tokenizer, texts)
+        with torch.autocast("cpu", torch.bfloat16):
+            vectors, guessed = self.module(ids)
+        away = (1 - (vectors * target).sum(-1)).mean()
+        # Two texts of a batch can mean the same; a soft target says so where a hard one would push them apart.
+        truth = (target @ target.T * 20).softmax(-1)
+        mix = F.cross_entropy(20 * vectors @ target.T, truth) - F.cross_entropy(20 * target @ target.T, truth)
+        known = clip.abs().sum(-1) > 0
+        visual = ((1 - (guessed * clip).sum(-1)) * known).sum() / known.sum().clamp(min=1)
+        return {"away": away, "mix": mix, "visual": visual, "total": 4 * away + mix + 0.5 * visual}
+
+    def _label_losses(self, labels: LabelPlaces, rng: np.random.Generator) -> dict[str, Tensor]:
+        chosen = rng.choice(len(labels.odds), self.batch, p=labels.odds)
+        texts = []
+        for i in chosen:
+            words = labels.words[i]
+            word = words[0] if rng.random() < 0.7 else str(rng.choice(words))
+            template = 1 if rng.random() < 0.3 else int(rng.integers(len(TEMPLATES)))
+            texts.append(TEMPLATES[template].format(word))
+        ids, _ = encode(self.tokenizer, texts)
+        with torch.autocast("cpu", torch.bfloat16):
+            vectors, _ = self.module(ids)
+        truth = torch.from_numpy(chosen)
+        away = (1 - (vectors * labels.vectors[truth]).sum(-1)).mean()
+        told = F.cross_entropy(40 * vectors @ labels.vectors.T, truth)
+        return {"label_away": away, "told_apart": told, "total": 8 * away + told}
+
+    def _batch(self, rng: np.random.Generator) -> tuple[list[str], Tensor, Tensor]:
+        t, kind = self.texts, rng.random()
+        if kind < 0.25:
+            chosen = rng.integers(len(t.sentences), size=self.batch // 2)
+            target = t.sentence_vectors[torch.from_numpy(chosen)]
+            return (
+                [t.sentences[i] for i in chosen],
+                target,
+                target.new_zeros(len(chosen), t.clip_vectors.shape[1]),
+            )
+        if kind < 0.6:
+            places = rng.choice(t.common, self.batch)
+        else:
+            places = np.minimum(np.searchsorted(self._until, rng.random(self.batch)), len(t.names) - 1)
+        templates = rng.integers(len(TEMPLATES), size=self.batch)
+        templates[rng.random(self.batch) < 0.4] = 0
+        texts = [TEMPLATES[k].format(t.names[i]) for i, k in zip(places, templates, strict=True)]
+        chosen_rows = torch.from_numpy(places)
+        return texts, t.name_vectors[chosen_rows], t.clip_vectors[chosen_rows]
+
+
+def load_tokenizer(path: Path) -> Tokenizer:
+    """A tokenizer.json."""
+    from tokenizers import Tokenizer
+
+    return Tokenizer.from_file(str(path))

@@ -1,0 +1,218 @@
+"""The ConvNeXt trunk that classifier and image tower share, trained on all signals at once.
+
+Signals of a step: the teacher's 1,280 features of the very crop (dense, so it teaches most, and first), the
+teacher's classes of crop and original, the labels, and the texts of labels and captions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from models.families.convnext import ConvNeXt, ConvNeXtConfig
+from models.families.convnext_trunk import TrunkConfig
+from models.training.corpus import WIDTH
+from models.training.data import SMALL_SIDE, Floats, PhotoSet, batch_places
+from models.training.depthwise import speed_up
+from models.training.loop import Run, averaged_weights, train
+from models.training.pixels import to_tensor
+from models.training.teachers import FEATURES
+
+SIZES = TrunkConfig(
+    hidden_sizes=(32, 64, 160, 320),
+    depths=(2, 2, 6, 2),
+    image_size=112,
+    layer_norm_eps=1e-6,
+    layer_scale_init_value=0.2,
+    drop_path_rate=0.0,
+)
+
+NUDGE = 0.05
+
+
+class JointNet(nn.Module):
+    """A classifier, a head that predicts the teacher's features, and the projection into the text space."""
+
+    def __init__(self, config: ConvNeXtConfig, width: int = WIDTH) -> None:
+        super().__init__()
+        channels = config.trunk.hidden_sizes[-1]
+        self.classifier = ConvNeXt(config)
+        self.teacher_head = nn.Linear(channels, FEATURES)
+        self.visual_projection = nn.Linear(channels, width, bias=False)
+        self.logit_scale = nn.Parameter(torch.tensor(3.0))
+
+
+@dataclass(frozen=True)
+class Signals:
+    """What the photos of a PhotoSet should be answered with, row by row; all arrays on the CPU."""
+
+    features: NDArray[np.float16]  # (n, crops, 1280) of the teacher
+    feature_mean: Tensor  # (1280,)
+    feature_std: Tensor  # (1280,)
+    head_weight: Tensor  # (1000, 1280), the teacher's last layer
+    head_bias: Tensor  # (1000,)
+    classes: NDArray[np.int64]  # (n, 32) strongest classes of the original
+    log_probabilities: Floats  # (n, 32)
+    label_vectors: Tensor  # (labels, d) unit
+    caption_vectors: Tensor  # (captions, d) unit
+    caption_of: list[NDArray[np.int64]]  # for each photo the places of its captions
+
+
+class TrunkRecipe:
+    """The joint run; sides in px grow with progress because small photos teach several times faster."""
+
+    rate = 1.2e-3
+    weight_decay = 0.05
+    average = 0.999
+    batch = 64
+
+    def __init__(
+        self,
+        photos: PhotoSet,
+        signals: Signals,
+        seed: int,
+        trunk: TrunkConfig = SIZES,
+        sides: tuple[tuple[float, int], ...] = ((0.35, 48), (0.7, 64), (0.87, 96), (1.0, 112)),
+    ) -> None:
+        torch.manual_seed(seed)
+        self.photos, self.signals, self.seed, self.sides = photos, signals, seed, sides
+        self.boxes = photos.crop_boxes()
+        self.small = photos.sizes.min(axis=1) <= SMALL_SIDE
+        self.module = JointNet(ConvNeXtConfig(trunk, tuple(photos.labels)))
+        self.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        speed_up(self.module)
+
+    def losses(self, step: int, progress: float) -> dict[str, Tensor]:
+        """See the module; a photo without label or caption simply has no such term."""
+        places, _ = batch_places(len(self.photos.train), self.batch, self.seed, step)
+        rows = self.photos.train[places]
+        rng = np.random.default_rng([self.seed, step, 1])
+        crops = rng.integers(self.signals.features.shape[1], size=len(rows))
+        side = next(s for end, s in self.sides if progress < end or end == 1.0)
+        pixels = to_tensor(self._pixels(rows, crops, side, rng))
+        net = self.module
+        with torch.autocast("cpu", torch.bfloat16):
+            pooled = net.classifier.embed(pixels)
+            logits = net.classifier.classifier(pooled).float()
+            predicted = net.teacher_head(pooled).float()
+            vectors = F.normalize(net.visual_projection(pooled).float(), dim=-1)
+        found = self._teacher_losses(predicted, rows, crops)
+        found |= self._text_losses(vectors, logits, rows, rng)
+        found["total"] = (
+            4.0 * found["features"]
+            + 0.5 * found["crop_classes"]
+            + 0.3 * found["photo_classes"]
+            + 0.5 * found["labels"]
+            + 0.5 * found["label_texts"]
+            + 0.2 * found["captions"]
+        )
+        return found
+
+    def _pixels(
+        self, rows: NDArray[np.int64], crops: NDArray[np.int64], side: int, rng: np.random.Generator
+    ) -> NDArray[np.uint8]:
+        boxes = self.boxes[rows, crops]
+        height, width = self.photos.sizes[rows, 0], self.photos.sizes[rows, 1]
+        # The teacher saw the very crop; a nudge of a few per cent changes its view little and ours never repeats.
+        reach = (boxes[:, 2:] - boxes[:, :2]) * NUDGE
+        boxes = boxes + rng.uniform(-1, 1, boxes.shape).astype(np.float32) * np.concatenate(
+            [reach, reach], axis=1
+        )
+        limits = np.stack([width, height, width, height], axis=1).astype(np.float32)
+        boxes = np.clip(boxes, 0, limits)
+        rgb = np.stack([self.photos.crop(i, box, side) for i, box in zip(rows, boxes, strict=True)])
+        turned = rng.random(len(rows)) < 0.5
+        rgb[turned] = rgb[turned, :, ::-1]
+        return rgb
+
+    def _teacher_losses(
+        self, predicted: Tensor, rows: NDArray[np.int64], crops: NDArray[np.int64]
+    ) -> dict[str, Tensor]:
+        s = self.signals
+        truth = torch.from_numpy(s.features[rows, crops].astype(np.float32))
+        error = F.smooth_l1_loss(predicted, (truth - s.feature_mean) / s.feature_std, beta=1.0)
+        with torch.autocast("cpu", torch.bfloat16):
+            mine = F.linear(predicted * s.feature_std + s.feature_mean, s.head_weight, s.head_bias).float()
+            theirs = F.linear(truth, s.head_weight, s.head_bias).float()
+        mine = mine.log_softmax(-1)
+        crop = F.kl_div(mine, theirs.softmax(-1), reduction="batchmean")
+        # Trusted on the wide crop of photos whose original was large: there original and crop show the same.
+        wide = torch.from_numpy((crops == 0) & ~self.small[rows])
+        strongest = mine.gather(1, torch.from_numpy(s.classes[rows]))
+        photo = -(torch.from_numpy(s.log_probabilities[rows]).exp() * strongest).sum(1)
+        return {"features": error, "crop_classes": crop, "photo_classes": _mean(photo, wide)}
+
+    def _text_losses(
+        self, vectors: Tensor, logits: Tensor, rows: NDArray[np.int64], rng: np.random.Generator
+    ) -> dict[str, Tensor]:
+        s, scale = self.signals, self.module.logit_scale.exp().clamp(max=100)
+        labels = torch.from_numpy(self.photos.label_ids[rows])
+        known = labels >= 0
+        target = labels.clamp(min=0)
+        plain = F.cross_entropy(logits, target, reduction="none", label_smoothing=0.05)
+        texts = F.cross_entropy(scale * vectors @ s.label_vectors.T, target, reduction="none")
+        with_text = [i for i, row in enumerate(rows) if len(s.caption_of[row])]
+        captions = vectors.new_zeros(())
+        if with_text:
+            own = np.array([rng.choice(s.caption_of[rows[i]]) for i in with_text])
+            others = rng.integers(len(s.caption_vectors), size=512)
+            bank = s.caption_vectors[torch.from_numpy(np.concatenate([own, others]))]
+            chosen = vectors[torch.tensor(with_text)]
+            captions = F.cross_entropy(scale * chosen @ bank.T, torch.arange(len(own)))
+        return {"labels": _mean(plain, known), "label_texts": _mean(texts, known), "captions": captions}
+
+
+def _mean(values: Tensor, where: Tensor) -> Tensor:
+    return (values * where).sum() / where.sum().clamp(min=1)
+
+
+def signals_of(photos: PhotoSet) -> Signals:
+    """All signals of a data folder, computed on first use and cached (about 20 minutes of one core)."""
+    from models.training.corpus import SentenceTeacher, Space, captions, clean
+    from models.training.teachers import classifier, crop_features, strongest_classes
+
+    teacher = SentenceTeacher(photos.cache)
+    names = teacher.vectors([clean(label) for label in photos.labels])
+    sentences, owner = captions(photos)
+    said = teacher.vectors(sentences)
+    space = Space.of(names, said)
+    features = crop_features(photos)
+    sample = np.asarray(features[photos.train[::23], 0], np.float32)
+    weight, bias = classifier(photos.folder / "teachers" / "mobilenet_v2_imagenet.onnx")
+    classes, log_probabilities = strongest_classes(photos.folder)
+    caption_of: list[list[int]] = [[] for _ in range(len(photos))]
+    for place, photo in enumerate(owner):
+        caption_of[photo].append(place)
+    return Signals(
+        features=features,
+        feature_mean=torch.from_numpy(sample.mean(0)),
+        feature_std=torch.from_numpy(sample.std(0) + 0.05),
+        head_weight=torch.from_numpy(weight),
+        head_bias=torch.from_numpy(bias),
+        classes=classes,
+        log_probabilities=log_probabilities,
+        label_vectors=torch.from_numpy(space.place(names)),
+        caption_vectors=torch.from_numpy(space.place(said)),
+        caption_of=[np.array(places, np.int64) for places in caption_of],
+    )
+
+
+def train_trunk(photos: PhotoSet, run: Run, trunk: TrunkConfig = SIZES) -> JointNet:
+    """The joint run from start (or its checkpoint) to end; the net that comes back holds the averaged weights."""
+    recipe = TrunkRecipe(photos, signals_of(photos), run.seed, trunk)
+    recipe.module.load_state_dict(train(recipe, run))
+    return recipe.module.eval()
+
+
+def kept_trunk(photos: PhotoSet, checkpoint: Path, trunk: TrunkConfig = SIZES) -> JointNet:
+    """The averaged weights of a run that is finished, or still going on."""
+    net = JointNet(ConvNeXtConfig(trunk, tuple(photos.labels)))
+    net.load_state_dict(averaged_weights(checkpoint))
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return net.eval()

@@ -1,0 +1,527 @@
+"""The recipes that made the bundled models, on a handful of drawn photos: they run, resume, and are measured."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from models.families.clip import CLIP
+from models.families.convnext_trunk import TrunkConfig
+from models.families.mae import MAEConfig
+from models.training import clip, convnext, mae, trunk
+from models.training.align import Seen, fit_projections, pooled_features, sharpen, spread
+from models.training.corpus import Space, clean, label_synonyms
+from models.training.data import PhotoSet, batch_places
+from models.training.depthwise import speed_up, weight_gradient
+from models.training.loop import Run, averaged_weights, schedule, train
+from models.training.text import TextRecipe, Texts, encode, text_config, train_tokenizer
+
+LABELS = ("dog", "pizza", "beach", "car")
+TINY = TrunkConfig(
+    hidden_sizes=(16, 16, 32, 32),
+    depths=(1, 1, 1, 1),
+    image_size=112,
+    layer_norm_eps=1e-6,
+    layer_scale_init_value=0.2,
+)
+TINY_MAE = MAEConfig(
+    hidden_size=16,
+    num_hidden_layers=1,
+    num_attention_heads=2,
+    intermediate_size=32,
+    layer_norm_eps=1e-6,
+    image_size=112,
+    patch_size=16,
+    decoder_num_attention_heads=2,
+    decoder_hidden_size=16,
+    decoder_num_hidden_layers=1,
+    decoder_intermediate_size=32,
+)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Sixteen photos of four plain colours, one shard, every fourth one val; the first two with captions."""
+    data = tmp_path / "data"
+    (data / "teachers").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    with (
+        (data / "index.csv").open("w", newline="", encoding="utf-8") as file,
+        (data / "shard-00.bin").open("wb") as shard,
+    ):
+        table = csv.writer(file)
+        table.writerow(
+            [
+                "shard",
+                "filename",
+                "source",
+                "licence",
+                "label",
+                "caption",
+                "split",
+                "offset",
+                "size",
+                "width",
+                "height",
+            ]
+        )
+        offset = 0
+        for i in range(16):
+            number = i % 4
+            height, width = (112, 140) if i % 3 else (64, 64)
+            colour = np.array([[40, 90, 160, 220][number], 60 * number, 255 - 60 * number])
+            rgb = np.clip(colour + rng.normal(0, 20, (height, width, 3)), 0, 255).astype(np.uint8)
+            stream = io.BytesIO()
+            Image.fromarray(rgb).save(stream, "JPEG")
+            said = f"A {LABELS[number]} outside . | The {LABELS[number]} again" if i in (0, 1, 12) else ""
+            split = "val" if i >= 12 else "train"
+            name = "flickr8k" if said else "drawn"
+            size = len(stream.getvalue())
+            table.writerow(
+                [
+                    "shard-00.bin",
+                    f"{i}.jpg",
+                    name,
+                    "MIT",
+                    LABELS[number],
+                    said,
+                    split,
+                    offset,
+                    size,
+                    width,
+                    height,
+                ]
+            )
+            shard.write(stream.getvalue())
+            offset += size
+    (data / "labels.csv").write_text("label,group\ndog,dog\npizza,food\nbeach,\ncar,car\n", encoding="utf-8")
+    with gzip.open(data / "teachers" / "wordnet_nouns.txt.gz", "wt", encoding="utf-8") as out:
+        out.write("n1\tdog, domestic dog\nn2\tbeach\nn3\tcar, motorcar\nn4\tcar, cable car\n")
+    return data
+
+
+@pytest.fixture
+def photos(folder: Path, tmp_path: Path) -> PhotoSet:
+    return PhotoSet(folder, tmp_path / "cache")
+
+
+def unit(*shape: int, seed: int = 0) -> Tensor:
+    """Rows of unit length, always the same."""
+    return nn.functional.normalize(torch.randn(*shape, generator=torch.Generator().manual_seed(seed)), dim=-1)
+
+
+def drawn_signals(photos: PhotoSet) -> trunk.Signals:
+    """Signals in the shapes of the real ones, without a teacher."""
+    rng = np.random.default_rng(1)
+    n = len(photos)
+    return trunk.Signals(
+        features=rng.random((n, 3, 1280)).astype(np.float16),
+        feature_mean=torch.zeros(1280),
+        feature_std=torch.ones(1280),
+        head_weight=unit(1000, 1280),
+        head_bias=torch.zeros(1000),
+        classes=np.tile(np.arange(32), (n, 1)),
+        log_probabilities=np.full((n, 32), -3.5, np.float32),
+        label_vectors=unit(len(photos.labels), 384),
+        caption_vectors=unit(6, 384, seed=1),
+        caption_of=[np.arange(2) if row.captions else np.empty(0, np.int64) for row in photos.rows],
+    )
+
+
+def drawn_texts() -> tuple[Texts, object]:
+    """A vocabulary and the places of a few words."""
+    names = ["dog", "puppy", "pizza", "beach", "car", "quokka"]
+    sentences = ["a dog runs on the beach", "two cars and a pizza"] * 70
+    tokenizer = train_tokenizer(names + sentences, 400)
+    texts = Texts(
+        names=names,
+        name_vectors=unit(len(names), 384),
+        clip_vectors=unit(len(names), 512),
+        common=np.arange(3),
+        sentences=sentences,
+        sentence_vectors=unit(len(sentences), 384),
+        token_vectors=unit(tokenizer.get_vocab_size(), 384),
+    )
+    return texts, tokenizer
+
+
+def text_recipe() -> TextRecipe:
+    texts, tokenizer = drawn_texts()
+    recipe = TextRecipe(texts, tokenizer, 0, replace(text_config(tokenizer, width=64, depth=1)))  # type: ignore[arg-type]
+    recipe.batch = 8
+    return recipe
+
+
+class Killed(Exception):
+    """What a test raises where a kill would come."""
+
+
+def killed_at(recipe: object, step: int) -> object:
+    """The recipe, ending the process (as it seems) when `step` begins."""
+    losses = recipe.losses  # type: ignore[attr-defined]
+
+    def ending(number: int, progress: float) -> dict[str, Tensor]:
+        if number == step:
+            raise Killed
+        found: dict[str, Tensor] = losses(number, progress)
+        return found
+
+    recipe.losses = ending  # type: ignore[attr-defined]
+    return recipe
+
+
+def test_the_photos_are_decoded_once_and_read_back(photos: PhotoSet, folder: Path) -> None:
+    assert len(photos) == 16
+    assert photos.labels == sorted(LABELS)
+    assert photos.rgb(1).shape == (112, 140, 3)
+    assert photos.rows[0].captions == ("A dog outside .", "The dog again")
+    assert list(photos.val) == [12, 13, 14, 15]
+    written = (photos.cache / "pixels.bin").stat().st_mtime_ns
+    again = PhotoSet(folder, photos.cache)
+    assert (photos.cache / "pixels.bin").stat().st_mtime_ns == written
+    np.testing.assert_array_equal(again.rgb(7), photos.rgb(7))
+
+
+def test_crops_lie_inside_the_photo_and_have_the_side_asked_for(photos: PhotoSet) -> None:
+    boxes = photos.crop_boxes()
+    height, width = photos.sizes[:, :1], photos.sizes[:, 1:]
+    assert (boxes[..., 0] >= 0).all()
+    assert (boxes[..., 2] <= width + 1e-3).all()
+    assert (boxes[..., 3] <= height + 1e-3).all()
+    assert (boxes[..., 2] - boxes[..., 0] > 10).all()
+    assert photos.crop(1, boxes[1, 2], 48).shape == (48, 48, 3)
+    np.testing.assert_array_equal(photos.crop_boxes(), boxes)
+
+
+def test_an_epoch_meets_every_photo_once_and_depends_on_seed_and_step_alone() -> None:
+    met = np.concatenate([batch_places(12, 4, 7, step)[0] for step in range(3)])
+    assert sorted(met) == list(range(12))
+    np.testing.assert_array_equal(batch_places(12, 4, 7, 1)[0], batch_places(12, 4, 7, 1)[0])
+    assert not np.array_equal(batch_places(12, 4, 7, 3)[0], met[:4])
+    assert batch_places(12, 4, 7, 3)[1] == 1
+
+
+def test_the_schedule_warms_up_and_ends_at_nothing() -> None:
+    assert schedule(0.0) < 0.01
+    assert schedule(0.02) == pytest.approx(1.0)
+    assert schedule(1.0) == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize("side", [2, 5, 8])
+def test_the_depthwise_gradient_is_that_of_pytorch(side: int) -> None:
+    layer = nn.Conv2d(16, 16, 7, padding=3, groups=16)
+    conv = nn.Sequential(layer)
+    generator = torch.Generator().manual_seed(0)
+    x = (
+        torch.randn(3, 16, side, side, generator=generator)
+        .bfloat16()
+        .contiguous(memory_format=torch.channels_last)
+    )
+    weight, bias = layer.weight, layer.bias
+    expected = torch.autograd.grad(
+        nn.functional.conv2d(x.float(), weight, bias, padding=3, groups=16).square().sum() / 2, weight
+    )[0]
+    out = nn.functional.conv2d(x.float(), weight, bias, padding=3, groups=16).detach()
+    with torch.autocast("cpu", torch.bfloat16):
+        changed = speed_up(conv)
+        got = conv(x)
+    got.float().square().sum().div(2).backward()
+    assert weight.grad is not None
+    scale = float(expected.abs().max())
+    torch.testing.assert_close(weight.grad, expected, rtol=0.05, atol=0.03 * scale)
+    if changed:
+        torch.testing.assert_close(weight_gradient(x, out.bfloat16()), expected, rtol=0.02, atol=0.01 * scale)
+
+
+def tiny_trunk(photos: PhotoSet) -> trunk.TrunkRecipe:
+    recipe = trunk.TrunkRecipe(photos, drawn_signals(photos), 0, TINY, sides=((1.0, 32),))
+    recipe.batch = 4
+    return recipe
+
+
+def test_a_killed_run_resumed_ends_in_the_same_weights(photos: PhotoSet, tmp_path: Path) -> None:
+    whole = train(tiny_trunk(photos), Run(tmp_path / "whole", steps=5, save_every=0))
+    run = Run(tmp_path / "cut", steps=5, save_every=0, resume=True)
+    with pytest.raises(Killed):
+        train(killed_at(tiny_trunk(photos), 3), run)  # type: ignore[arg-type]
+    resumed = train(tiny_trunk(photos), run)
+    assert whole.keys() == resumed.keys()
+    for name, value in whole.items():
+        assert torch.equal(value, resumed[name]), name
+    kept = averaged_weights(tmp_path / "cut" / "checkpoint.safetensors")
+    assert torch.equal(kept["logit_scale"], resumed["logit_scale"])
+
+
+def test_a_run_writes_metrics_that_can_be_plotted(photos: PhotoSet, tmp_path: Path) -> None:
+    import json
+
+    train(tiny_trunk(photos), Run(tmp_path / "run", steps=4, log_every=2))
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [2, 4]
+    assert all(np.isfinite(line["total"]) for line in lines)
+    assert {"features", "crop_classes", "labels", "label_texts", "captions"} <= lines[0].keys()
+
+
+def test_the_trunk_learns_the_labels(photos: PhotoSet, tmp_path: Path) -> None:
+    recipe = tiny_trunk(photos)
+    recipe.rate = 4e-3
+    with torch.no_grad():
+        before = recipe.losses(1000, 0.5)["labels"]
+    train(recipe, Run(tmp_path / "run", steps=30))
+    with torch.no_grad():
+        after = recipe.losses(1000, 0.5)["labels"]
+    assert float(after) < 0.7 * float(before)
+
+
+@pytest.mark.parametrize(
+    "text", ["A photo of a dog.", "Bœuf à la café", "犬と猫", "собака 1999", "two\n\n  kids' toys", "🙂"]
+)
+def test_every_script_becomes_tokens_and_none_is_unknown(text: str) -> None:
+    _, tokenizer = drawn_texts()
+    ids = tokenizer.encode(text).ids  # type: ignore[attr-defined]
+    assert ids[0] == 0
+    assert ids[-1] == 1
+    assert 1 not in ids[:-1]
+
+
+def test_texts_are_padded_with_the_end_and_cut_at_the_context() -> None:
+    _, tokenizer = drawn_texts()
+    ids, mask = encode(tokenizer, ["dog", "a dog runs on the beach"], context=6)  # type: ignore[arg-type]
+    assert ids.shape == mask.shape == (2, 6)
+    assert ids[0].tolist()[2:] == [1, 1, 1, 1]
+    assert int(ids[1, -1]) == 1
+    assert mask.sum(1).tolist() == [3, 6]
+
+
+def test_the_text_tower_comes_nearer_to_the_teacher(tmp_path: Path) -> None:
+    recipe = text_recipe()
+    run = Run(tmp_path / "text", steps=40)
+    first = float(recipe.losses(0, 0.0)["away"].detach())
+    recipe.module.load_state_dict(train(recipe, run))
+    recipe.module.eval()
+    ids, _ = encode(recipe.tokenizer, recipe.texts.names[:3])
+    with torch.no_grad():
+        vectors, _ = recipe.module(ids)
+    away = 1 - (vectors * recipe.texts.name_vectors[:3]).sum(-1)
+    assert float(away.mean()) < 0.5 * first
+
+
+def test_synonyms_come_from_the_one_synset_of_a_word(folder: Path) -> None:
+    words = label_synonyms(["dog", "car", "pizza"], folder, frozenset({"motorcar"}))
+    assert words == [("dog", "domestic dog"), ("car",), ("pizza",)]
+
+
+def test_the_space_is_centred_between_the_sets() -> None:
+    one, two = (unit(40, 384, seed=s).numpy().astype(np.float16) + np.float16(s) for s in (1, 2))
+    space = Space.of(one, two)
+    np.testing.assert_allclose(
+        space.mean, (one.astype(np.float32).mean(0) + two.astype(np.float32).mean(0)) / 2, 1e-5
+    )
+    np.testing.assert_allclose(np.linalg.norm(space.place(one), axis=1), 1, rtol=1e-5)
+
+
+def aligned(photos: PhotoSet) -> tuple[trunk.JointNet, CLIP]:
+    """A small CLIP by the recipe's own road, and the net it was made of."""
+    joint = tiny_trunk(photos).module.eval()
+    recipe = text_recipe()
+    rows = clip.rows_to_see(photos, 2)
+    seen = Seen(
+        torch.from_numpy(pooled_features(joint.classifier, photos, rows, 32)),
+        torch.tensor(photos.label_ids[rows]),
+    )
+    said = clip.say(photos, recipe.module, recipe, rows)
+    weight = recipe.module.text_projection.weight.detach()
+    image, text, scale = fit_projections(
+        seen, said, joint.visual_projection.weight.detach(), weight, 10.0, steps=3
+    )
+    with torch.no_grad():
+        recipe.module.text_projection.weight.copy_(text)
+    return joint, clip.assemble(joint, recipe.module.eval(), image, scale)
+
+
+@pytest.fixture
+def bundles(photos: PhotoSet, tmp_path: Path) -> dict[str, Path]:
+    """One small folder of each kind, by the recipes' own roads."""
+    from models.bundle import write_bundle
+
+    joint, whole = aligned(photos)
+    convnext.export(joint, tmp_path / "pinhole-convnext")
+    tokenizer = drawn_texts()[1].to_str()  # type: ignore[attr-defined]
+    write_bundle(
+        tmp_path / "pinhole-clip", whole, whole.config.to_hf(), clip.PREPROCESS, tokenizer, "# clip\n"
+    )
+    painter = mae.MAERecipe(photos, 0, TINY_MAE)
+    painter.module.load_state_dict(train(painter, Run(tmp_path / "mae", steps=2)))
+    mae.export(painter.module, tmp_path / "pinhole-mae")
+    return {name: tmp_path / f"pinhole-{name}" for name in ("clip", "convnext", "mae")}
+
+
+def test_the_assembled_model_sees_with_the_trunk(photos: PhotoSet) -> None:
+    joint, whole = aligned(photos)
+    pixels = torch.randn(2, 3, 112, 112, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        seen = whole.visual_projection(joint.classifier.embed(pixels))
+        torch.testing.assert_close(whole.embed_image(pixels), nn.functional.normalize(seen, dim=-1))
+
+
+def test_labels_move_to_where_photos_tell_them_apart() -> None:
+    """Two labels that sentences put almost in one place, and photos that differ clearly."""
+    generator = torch.Generator().manual_seed(0)
+    centres = torch.tensor([[3.0, 0.0, 0.0, 0.0], [0.0, 3.0, 0.0, 0.0]])
+    labels = torch.arange(40) % 2
+    features = centres[labels][:, None] + 0.1 * torch.randn(40, 2, 4, generator=generator)
+    near = nn.functional.normalize(torch.tensor([[1.0, 0.05, 0.0], [1.0, -0.05, 0.0]]), dim=-1)
+    weight = torch.randn(3, 4, generator=generator) * 0.1
+    image, after = sharpen(Seen(features, labels), weight, near, 10.0, steps=200, stay=1.0)
+    assert float(after[0] @ after[1]) < float(near[0] @ near[1])
+    scores = nn.functional.normalize(features[:, 0] @ image.T, dim=-1) @ after.T
+    assert (scores.argmax(1) == labels).all()
+
+
+def test_words_follow_the_label_they_lie_beside() -> None:
+    before = torch.eye(4)[:2]
+    after = nn.functional.normalize(torch.tensor([[1.0, 0.0, 0.5, 0.0], [0.0, 1.0, 0.0, 0.0]]), dim=-1)
+    words = nn.functional.normalize(torch.tensor([[1.0, 0.1, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]]), dim=-1)
+    moved = spread(words, before, after)
+    assert float(moved[0] @ after[0]) > float(words[0] @ after[0])
+    torch.testing.assert_close(moved[1], words[1])
+
+
+def test_the_second_run_of_the_text_tower_tells_labels_apart(photos: PhotoSet, tmp_path: Path) -> None:
+    texts, tokenizer = drawn_texts()
+    known = replace(texts, names=[*texts.names, "domestic dog"], name_vectors=unit(len(texts.names) + 1, 384))
+    moved, places = clip.towards_photos(photos, known, unit(4, 384), unit(4, 384, seed=5))
+    assert torch.equal(
+        moved.name_vectors[known.names.index("domestic dog")], places.vectors[photos.labels.index("dog")]
+    )
+    config = text_config(tokenizer, width=64, depth=1)  # type: ignore[arg-type]
+    recipe = TextRecipe(texts, tokenizer, 0, config, places)  # type: ignore[arg-type]
+    recipe.batch = 8
+    names = [losses for step in range(6) if "told_apart" in (losses := recipe.losses(step, 0.0))]
+    before = float(names[0]["told_apart"].detach())
+    recipe.module.load_state_dict(train(recipe, Run(tmp_path / "again", steps=40)))
+    step = next(s for s in range(100, 120) if "told_apart" in recipe.losses(s, 0.0))
+    assert float(recipe.losses(step, 0.0)["told_apart"].detach()) < 0.5 * before
+
+
+def test_every_kind_of_folder_is_measured_and_its_card_written(
+    bundles: dict[str, Path], photos: PhotoSet
+) -> None:
+    from models.training.evaluate import evaluate, write_card
+
+    wanted = {
+        "clip": "20 everyday labels",
+        "convnext": "top-1 over 4 classes",
+        "mae": "PSNR of hidden patches",
+    }
+    for name, folder in bundles.items():
+        figures = evaluate(folder, photos)
+        assert any(figure.name.startswith(wanted[name]) for figure in figures)
+        assert all(np.isfinite(figure.value) for figure in figures)
+        write_card(folder, figures, "measured")
+        write_card(folder, figures, "measured again")
+        text = (folder / "README.md").read_text(encoding="utf-8")
+        assert text.count(figures[0].line()) == 1
+        assert "measured again" in text
+
+
+def test_the_command_trains_an_autoencoder_from_start_to_folder(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from models.bundle import read_spec
+
+    monkeypatch.setattr(mae, "CONFIG", TINY_MAE)
+    options = [
+        "--data",
+        str(folder),
+        "--out",
+        str(tmp_path / "out"),
+        "--cache",
+        str(tmp_path / "c"),
+        "--steps",
+        "2",
+    ]
+    mae.main(options)
+    spec = read_spec(tmp_path / "out" / "pinhole-mae")
+    assert spec.family == "mae"
+    assert spec.preprocess.size == (112, 112)
+
+
+def test_top_counts_rows_whose_own_column_is_high() -> None:
+    from models.training.evaluate import top
+
+    scores = np.array([[3, 2, 1], [1, 2, 3], [1, 3, 2]], np.float32)
+    truth = np.array([0, 1, 2])
+    assert top(scores, truth) == pytest.approx(100 / 3)
+    assert top(scores, truth, 2) == pytest.approx(100)
+
+
+def test_interpolation_repairs_a_ramp_and_the_mean_does_not() -> None:
+    from models.training.evaluate_mae import as_pixels, fill_bilinear, fill_mean, psnr
+
+    y, x = np.mgrid[0:32, 0:32] / 64
+    ramp = np.stack([x, y, (x + y) / 2], axis=-1)[None].astype(np.float32)
+    mask = np.zeros((1, 16), bool)
+    mask[0, [5, 6, 9]] = True
+    hidden = as_pixels(mask, (4, 4), 8)
+    assert hidden.sum() == 3 * 64
+    smooth = fill_bilinear(ramp, mask, (4, 4), 8)
+    np.testing.assert_allclose(smooth, ramp, atol=1e-5)
+    flat = fill_mean(ramp, hidden)
+    assert psnr(float(np.mean((flat - ramp)[hidden] ** 2))) < 40
+
+
+def test_no_synonym_of_the_evaluation_is_taught_with_photos(folder: Path) -> None:
+    from models.training.everyday import EVERYDAY, SYNONYMS
+
+    assert len(SYNONYMS) == 60
+    assert not set(SYNONYMS.values()) & set(SYNONYMS)
+    assert len(EVERYDAY) == 20
+    assert all(clean(word) == word for word in SYNONYMS.values())
+
+
+def test_the_answer_to_missing_options_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        mae.main([])
+    assert "--data" in capsys.readouterr().err
+
+
+def test_a_run_needs_an_end(photos: PhotoSet, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="steps or of minutes"):
+        train(tiny_trunk(photos), Run(tmp_path / "run"))
+
+
+def test_the_budget_ends_a_run_by_time(photos: PhotoSet, tmp_path: Path) -> None:
+    recipe = SimpleNamespace(
+        module=nn.Linear(1, 1), rate=1e-3, weight_decay=0.0, average=0.9, losses=lambda step, progress: None
+    )
+    seen: list[float] = []
+
+    def losses(step: int, progress: float) -> dict[str, Tensor]:
+        seen.append(progress)
+        return {"total": recipe.module(torch.ones(1, 1)).square().sum()}
+
+    recipe.losses = losses
+    train(recipe, Run(tmp_path / "run", minutes=0.001))
+    assert seen[0] == 0.0
+    assert seen == sorted(seen)
+    assert max(seen) < 1.0

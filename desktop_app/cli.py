@@ -40,7 +40,8 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"Pinhole {version()}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    # Without a prog of their own the usage of every command would begin with both forms of ours.
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", prog="pinhole")
     for module in (cli_label, cli_explore, cli_info):
         module.add_commands(commands)
     return parser

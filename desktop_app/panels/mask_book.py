@@ -107,11 +107,8 @@ class MaskBook(QObject):
         if self.frame is None:
             self._apply(recipe, None)
             return
-        strokes = self._strokes
-        if "loaded" in fields and recipe.loaded is not None:
-            strokes = np.full_like(strokes, _FREE)
         key = "+".join(sorted(set(fields) - {"loaded"}))
-        self.stack.push(_RecipeStep(self, words, (recipe, strokes), key, self.gesture))
+        self.stack.push(_RecipeStep(self, words, (recipe, self._strokes), key, self.gesture))
 
     def begin_gesture(self) -> None:
         """What is changed from here on is one step until the next gesture."""
@@ -154,8 +151,12 @@ class MaskBook(QObject):
             return
         unit = mask.unit if mask.unit in self.frame.units else self.unit
         fitted = mask.resized(self.frame.side, self.frame.side, unit)
+        if fitted == self._mask:
+            return
         self.begin_gesture()
-        self.change(self.tr("load a mask"), loaded=fitted, unit=unit)
+        recipe = replace(self.recipe, loaded=fitted, unit=unit)
+        free = np.full_like(self._strokes, _FREE)
+        self.stack.push(_RecipeStep(self, self.tr("load a mask"), (recipe, free), "loaded", self.gesture))
 
     def undo_words(self) -> tuple[str, str]:
         """What undo and redo would do now, "" for nothing."""

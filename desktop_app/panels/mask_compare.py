@@ -42,8 +42,8 @@ class MaskCompare(QWidget):
         super().__init__()
         self._engine, self._book = engine, book
         self._model: Model | None = None
-        self._a: MaskResult | None = None
-        self._b: MaskResult | None = None
+        self.a: MaskResult | None = None
+        self.b: MaskResult | None = None
         self.on_screen = False
         self.model = QComboBox()
         self.model.setMinimumContentsLength(14)
@@ -138,12 +138,12 @@ class MaskCompare(QWidget):
 
     def show_a(self, result: "MaskResult | None") -> None:
         """What the present model painted."""
-        self._a = result
+        self.a = result
         self._show()
 
     def show_b(self, result: "MaskResult | None") -> None:
         """What the other one painted."""
-        self._b = result
+        self.b = result
         self._show()
 
     def _show(self) -> None:
@@ -152,21 +152,20 @@ class MaskCompare(QWidget):
         from models.tasks.mask_export import Pane as What
         from models.tasks.mask_export import picture
 
-        both = [result for result in (self._a, self._b) if result is not None]
+        both = [result for result in (self.a, self.b) if result is not None]
         high = round_high(both)
-        for i, result in enumerate((self._a, self._b)):
+        for i, result in enumerate((self.a, self.b)):
             self.views[i].set_image(None if result is None else result.pasted)
             shown = None if result is None else picture(result, What.ERROR, high=float(high))
             self.views[i + 2].set_image(shown, smooth=False)
             self._legends[i].set_high(high if both else 0)
-        if self._a is not None and self._b is not None:
-            self.words.set_words(self._verdict(self._a, self._b))
+        if self.a is not None and self.b is not None:
+            self.words.set_words(self._verdict(self.a, self.b))
 
     def _verdict(self, a: "MaskResult", b: "MaskResult") -> str:
-        figures = self.tr("A {a}, B {b}.").format(
-            a=mask_words.decibel(a.score.psnr), b=mask_words.decibel(b.score.psnr)
-        )
-        if not a.score.mse or not b.score.mse or abs(a.score.psnr - b.score.psnr) < 0.05:
+        said = mask_words.decibel(a.score.psnr), mask_words.decibel(b.score.psnr)
+        figures = self.tr("A {a}, B {b}.").format(a=said[0], b=said[1])
+        if not a.score.mse or not b.score.mse or said[0] == said[1]:
             return f"{figures} {self.tr('They are equally good here.')}"
         better, share = (
             ("A", a.score.mse / b.score.mse)

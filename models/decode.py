@@ -82,7 +82,16 @@ def explained(name: str, kind: str | None = None) -> Iterator[None]:
         raise _memory(name, "The machine ran out of memory while it was decoded") from error
     except OSError as error:
         raise _from_os(name, kind, error) from error
-    except (ValueError, TypeError, SyntaxError, EOFError, LookupError, struct.error, zlib.error) as error:
+    except (
+        ValueError,
+        TypeError,
+        SyntaxError,
+        EOFError,
+        LookupError,
+        RuntimeError,
+        struct.error,
+        zlib.error,
+    ) as error:
         raise _damaged(name, kind, error) from error
     except Exception as error:
         raise ImageError(

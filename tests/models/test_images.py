@@ -444,3 +444,36 @@ def test_scaled_decoding_stays_close_to_full_decoding(tmp_path: Path) -> None:
     np.testing.assert_allclose(full, prepare(read(path).rgb, Preprocess()), atol=1e-6)
     assert np.abs(fast - full).mean() < 0.02
     assert not np.array_equal(fast, full), "the fast path was not taken"
+
+
+SEEDS = {
+    kind: encoded(Image.fromarray(noise(40, 30)), kind)
+    for kind in ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "PPM", "JPEG2000", "MPO")
+}
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from(sorted(SEEDS)),
+    st.lists(st.tuples(st.integers(0, 4000), st.integers(0, 255)), max_size=12),
+    st.integers(20, 8000),
+)
+def test_damaged_bytes_are_read_or_refused_and_nothing_else(
+    kind: str, changes: list[tuple[int, int]], length: int
+) -> None:
+    data = bytearray(SEEDS[kind][:length])
+    for at, value in changes:
+        data[at % len(data)] = value
+    try:
+        photo = read_bytes(bytes(data), "fuzz", max_side=64)
+    except ImageError:
+        return  # any other exception fails the test
+    assert photo.rgb.ndim == 3
+    assert max(photo.rgb.shape) <= 64
+
+
+def test_pictures_of_phones_with_several_frames_are_decoded_small_too() -> None:
+    large = encoded(scene(1600, 1200), "MPO", save_all=True, append_images=[scene(400, 300)])
+    photo = read_bytes(large, "phone.jpg", max_side=200)
+    assert photo.full_size == (1600, 1200)
+    assert photo.rgb.shape == (150, 200, 3)

@@ -89,8 +89,9 @@ class MainWindow(QMainWindow):
         self.inspectors = QStackedWidget()
         frame = QFrame()
         frame.setObjectName("inspectorFrame")
-        frame.setMinimumWidth(240)
-        _column(frame).addWidget(self.inspectors)
+        column = _column(frame)
+        column.addStrut(240)  # and not a minimum width, which would overrule what an inspector needs
+        column.addWidget(self.inspectors)
         self.inspector = frame
         self.strip = PhotoStrip(self.session)
         strip_frame = QFrame()

@@ -84,6 +84,7 @@ class Session(QObject):
         self.shelf = ModelShelf(settings, work, self)
         self.shelf.changed.connect(self.model_changed)
         self.shelf.device_changed.connect(self.device_changed)
+        settings.watch("recursive", lambda *_: self.reread())
 
     # --- the list of photos
 

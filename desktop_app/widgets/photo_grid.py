@@ -1,10 +1,12 @@
 """The grid and the strip of the open photos, both bound to the session: focus follows both ways."""
 
 from PySide6.QtCore import QItemSelectionModel, QModelIndex, QSize, Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QWidget
 
 from desktop_app.session import Session
 from desktop_app.settings import Settings
+from desktop_app.widgets.empty_state import EmptyState
 from desktop_app.widgets.photo_model import AnyIndex, PhotoModel
 from desktop_app.widgets.photo_tiles import CAPTION, PhotoDelegate
 from desktop_app.widgets.thumbnails import Thumbnails
@@ -79,6 +81,26 @@ class PhotoGrid(_PhotoTiles):
         self._apply_size()
         forget = session.settings.watch("thumbnail_size", lambda *_: self._apply_size())
         self.destroyed.connect(lambda: forget())
+        self._nothing = EmptyState(
+            "search",
+            self.tr("No photo fits"),
+            self.tr("The search or the filter leaves none of the open photos."),
+            self.tr("Show All Photos"),
+            self,
+        )
+        self._nothing.action_clicked.connect(session.clear_filters)
+        session.view_changed.connect(self._say_nothing)
+        self._say_nothing()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._nothing.setGeometry(self.viewport().geometry())
+
+    def _say_nothing(self) -> None:
+        session = self._session
+        self._nothing.setVisible(
+            bool(len(session.photos)) and not len(session.shown) and session.view.narrowed
+        )
 
     def zoom(self, by: int) -> None:
         """Tiles one size larger or smaller; remembered."""

@@ -87,6 +87,8 @@ class TopBar(QFrame):
 
     def _say(self, *_: object) -> None:
         session = self._session
+        if not session.view.text and self.search.text().strip():
+            self.search.clear()  # the filters were cleared elsewhere
         self._where.set_words(self._place())
         total, shown = len(session.photos), len(session.shown)
         words = self.tr("%n photo(s)", "", total) if total else self.tr("no photos")

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QApplication, QLabel
 
 from desktop_app import dialog_about, dialogs, doctor, paths, samples, theme
 from desktop_app.photo_list import Mark
+from desktop_app.widgets.empty_state import EmptyState
 from desktop_app.widgets.photo_grid import PhotoGrid
 from desktop_app.widgets.viewer import Viewer
 from desktop_app.work import JobState
@@ -153,7 +154,13 @@ def test_letters_typed_into_a_field_stay_there(start: Start, photos: Path) -> No
     assert app.focus() == "photo 1.jpg"
     app.press("Return", on=search)
     assert app.panel.done == []  # type: ignore[attr-defined]
-    app.run("show_all")
+    search.setText("nowhere")
+    nothing = app.grid.findChild(EmptyState)
+    assert nothing is not None
+    assert nothing.isVisible()
+    nothing.action_clicked.emit()
+    assert not nothing.isVisible()
+    assert search.text() == ""
     assert len(app.shown()) == 5
 
 

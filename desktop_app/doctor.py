@@ -26,7 +26,7 @@ _GIB = 1 << 30
 _ENOUGH, _TOO_LITTLE = 2 * _GIB, _GIB // 10
 _LIBRARIES = {
     "torch": (), "onnxruntime": ("onnxruntime-gpu",), "numpy": (), "Pillow": (), "PySide6-Essentials": ("PySide6",),
-    "tokenizers": (), "safetensors": (), "pyqtgraph": (), "superqt": (), "natsort": (), "platformdirs": (),
+    "tokenizers": (), "safetensors": (), "pyqtgraph": (), "natsort": (), "platformdirs": (),
 }  # fmt: skip
 # /proc/cpuinfo's names (x86 and arm) for what makes networks fast.
 _FEATURES = {

@@ -4,10 +4,6 @@ from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import QFileDialog, QInputDialog, QWidget
 
 
-def _tr(words: str) -> str:
-    return QCoreApplication.translate("LabelDialogs", words)
-
-
 def ask_open(parent: QWidget, title: str, kinds: str, folder: str = "") -> str:
     """A file to read, "" when cancelled; `kinds` as in "Text (*.txt *.csv)"."""
     return QFileDialog.getOpenFileName(parent, title, folder, kinds)[0]
@@ -26,10 +22,11 @@ def ask_name(parent: QWidget, title: str, question: str, suggested: str = "") ->
 
 def kinds_of(*what: str) -> str:
     """The file kinds of a dialog: "text", "csv", "json"."""
+    tr = QCoreApplication.translate
     known = {
-        "text": _tr("Text (*.txt *.csv)"),
-        "plain": _tr("Text (*.txt)"),
-        "csv": _tr("Tables (*.csv)"),
-        "json": _tr("Recipes (*.json)"),
+        "text": tr("LabelDialogs", "Text (*.txt *.csv)"),
+        "plain": tr("LabelDialogs", "Text (*.txt)"),
+        "csv": tr("LabelDialogs", "Tables (*.csv)"),
+        "json": tr("LabelDialogs", "Recipes (*.json)"),
     }
-    return ";;".join([*(known[one] for one in what), _tr("All files (*)")])
+    return ";;".join([*(known[one] for one in what), tr("LabelDialogs", "All files (*)")])

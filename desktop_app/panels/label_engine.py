@@ -129,12 +129,13 @@ class LabelEngine(QObject):
 
     def _edited(self, step: Step) -> None:
         self.session.set_labels(step.after.names)
-        if step.asks_anew:
+        if step.asks_anew and self.model is not None:
+            # What is wrong with the words is counted when the answers are there: they are waited for.
             self.edit_begins(step.name)
             self.ask_scores()
         else:
             self._rename()
-        self._check()
+            self._check()
 
     def _rename(self) -> None:
         """Only what labels are called has changed: the answers stay."""
@@ -199,6 +200,7 @@ class LabelEngine(QObject):
             return
         if outcome.error is not None:
             self.failed.emit(as_user_error(outcome.error, self.tr("The labels could not be asked about")))
+            self._check()
             return
         self.question, self.scored = outcome.value
         self.worked.emit()
@@ -209,6 +211,7 @@ class LabelEngine(QObject):
             self.changes_counted.emit(name)
         self._score_new()
         self._ask_focus()
+        self._check()
 
     def _came(self, places: npt.NDArray[np.int64]) -> None:
         self._unscored.update(places.tolist())

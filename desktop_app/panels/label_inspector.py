@@ -33,6 +33,7 @@ class Ranked:
     margin: float = 0.0
     temperature: float = 0.0
     unknown: float | None = None  # what the neutral sentences got, where they were asked
+    holding: tuple[str, ...] = ()  # where labels are judged one by one: all that reach the bar
 
 
 class LabelInspector(Column):
@@ -184,14 +185,14 @@ class LabelInspector(Column):
         if mark is Mark.UNSURE:
             return self.tr("Unsure, perhaps “{0}”").format(best)
         if mark is Mark.LABEL:
-            return best
+            return ", ".join(self._ranked.holding) or best
         return marks.words(mark)
 
     def _margin_words(self, ranked: Ranked) -> str:
         if not ranked.bars:
             return ""
         parts = []
-        if len(ranked.bars) > 1:
+        if len(ranked.bars) > 1 and not ranked.holding:
             second = ranked.bars[1].name
             parts.append(self.tr("Margin {0} to “{1}”").format(percent(ranked.margin), second))
         if ranked.unknown is not None:

@@ -85,7 +85,9 @@ class Outlook(QObject):
             for i in map(int, order)
         )
         neutral = 1.0 - float(scores.known[0]) if focus.question.background is not None else None
-        return Ranked(bars, mark, float(scores.margin[0]), focus.question.scale, neutral)
+        least = focus.question.bars.min_probability if focus.question.mode == "multi" else 2.0
+        holding = tuple(bar.name for bar in bars if bar.probability >= least)
+        return Ranked(bars, mark, float(scores.margin[0]), focus.question.scale, neutral, holding)
 
     def _choose(self, name: str) -> None:
         self._session.select_label(name)

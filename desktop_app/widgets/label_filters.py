@@ -114,7 +114,7 @@ class FilterBar(QWidget):
         self.everything.setText(self.tr("All") + (f"  {total:,}" if total else ""))
         for mark, chip in self._chips.items():
             count = counts.get(mark, 0)
-            chip.setText(f"{_short(self, mark)}  {count:,}" if count else _short(self, mark))
+            chip.setText(f"{self._short(mark)}  {count:,}" if count else self._short(mark))
             chip.setVisible(mark in _ALWAYS or count > 0 or mark in self.wanted)
 
     def set_labels(self, names: Sequence[tuple[str, int]]) -> None:
@@ -173,19 +173,18 @@ class FilterBar(QWidget):
         for mark, chip in self._chips.items():
             chip.setChecked(mark in self.wanted)
 
+    def _short(self, mark: Mark) -> str:
+        return {
+            Mark.CONFIRMED: self.tr("Confirmed"),
+            Mark.REJECTED: self.tr("Rejected"),
+            Mark.FAILED: self.tr("Not readable"),
+            Mark.NONE: self.tr("Waiting"),
+        }.get(mark, marks.words(mark))
+
     def _draw_icons(self) -> None:
         for mark, chip in self._chips.items():
             if mark is not Mark.NONE:
                 chip.setIcon(marks.icon(mark, 14))
-
-
-def _short(bar: FilterBar, mark: Mark) -> str:
-    return {
-        Mark.CONFIRMED: bar.tr("Confirmed"),
-        Mark.REJECTED: bar.tr("Rejected"),
-        Mark.FAILED: bar.tr("Not readable"),
-        Mark.NONE: bar.tr("Waiting"),
-    }.get(mark, marks.words(mark))
 
 
 class ChangeLine(QFrame):

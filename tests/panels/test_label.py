@@ -418,3 +418,17 @@ def test_a_model_that_cannot_be_opened_is_told_where_it_matters(
     app.wait_idle()
     assert "no such model" in app.label.messages.text
     assert not app.label.job_bar.start.isEnabled()
+
+
+def test_judged_one_by_one_several_labels_may_hold(app: LabelRobot) -> None:
+    app.label.look.mode_asked.emit("multi")
+    app.wait_answered()
+    app.session.select(2)
+    app.wait_idle()
+    parts = [part for _, part in app.label.look.scores.shown]
+    assert abs(sum(parts) - 1.0) > 1e-3, "independent scores need not add up"
+    assert app.label.look.decision.text() == ", ".join(name for name, _ in app.label.look.scores.shown)
+    assert "Margin" not in app.label.look.margin.text()
+    app.label.look.mode_asked.emit("single")
+    app.wait_answered()
+    assert sum(part for _, part in app.label.look.scores.shown) == pytest.approx(1.0, abs=1e-4)

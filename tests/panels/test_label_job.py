@@ -51,8 +51,13 @@ def app(model: Path, folder: Path, qapp: object) -> Iterator[LabelRobot]:
 def run(app: LabelRobot) -> None:
     """Press the button and wait for the end."""
     app.label.job_bar.start.click()
-    app.wait_until(lambda: app.label.job.running)
-    app.wait_until(lambda: not app.label.job.running)
+    wait_for_end(app)
+
+
+def wait_for_end(app: LabelRobot) -> None:
+    """Until the bar shows how the run ended."""
+    bar = app.label.job_bar
+    app.wait_until(lambda: bar.rollback.isVisibleTo(bar) and not app.label.job.running)
     app.wait_idle()
 
 
@@ -114,9 +119,8 @@ def test_what_could_not_be_read_is_tried_again_when_it_was_mended(app: LabelRobo
     good = next((folder / "spare").rglob("*.jpg"))
     good.replace(broken)
     app.label.job_bar.retry.click()
-    app.wait_until(lambda: app.label.job.running)
-    app.wait_until(lambda: not app.label.job.running)
-    app.wait_idle()
+    assert not app.label.job_bar.rollback.isVisibleTo(app.label.job_bar)
+    wait_for_end(app)
     assert "2 skipped" in app.label.job_bar.words
     assert broken.name in held(app)
 
@@ -132,9 +136,9 @@ def test_a_run_can_be_paused_and_cancelled(app: LabelRobot) -> None:
         assert bar.pause.text() == "Go on"
     bar.cancel.click()
     assert bar.cancel.text() == "Cancelling…" or not job.running
-    app.wait_until(lambda: not job.running)
+    app.wait_until(lambda: bar.start.isVisibleTo(bar))
     app.wait_idle()
-    assert bar.start.isVisibleTo(bar)
+    assert not job.running
 
 
 def test_an_interrupted_run_goes_on_with_what_it_was_asked(model: Path, folder: Path, qapp: object) -> None:

@@ -10,6 +10,7 @@ from models.errors import ModelError
 
 Floats = NDArray[np.float32]
 TOP = 3
+SAME = 0.93  # cosine of two sentences from which on they mean the same
 
 
 class Decision(IntEnum):
@@ -79,7 +80,7 @@ def score(
     top = _top(logits, min(TOP, k))
     best = top[:, 0]
     rows = np.arange(n)
-    level = _level(embeddings, background, scale) if background is not None else None
+    level = None if background is None else _level(embeddings, _others(background, text), scale)
     if mode == "multi":
         probability = _sigmoid(logits - (_mean_exp(logits) if level is None else level)[:, None])
     else:
@@ -134,6 +135,12 @@ def _sigmoid(x: Floats) -> Floats:
     small = np.exp(-np.abs(x))
     out: Floats = np.where(x >= 0, 1 / (1 + small), small / (1 + small)).astype(np.float32)
     return out
+
+
+def _others(background: Floats, text: Floats) -> Floats:
+    """The neutral prompts but for those that say the same as a label: “a person” is no doubt of the label “person”."""
+    other: Floats = background[(background @ text.T).max(axis=1) < SAME]
+    return other if len(other) else background
 
 
 def _level(embeddings: Floats, background: Floats, scale: float) -> Floats:

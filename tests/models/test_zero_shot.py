@@ -219,6 +219,17 @@ def test_decisions_follow_the_bars() -> None:
     assert score(photos, text, 30.0, Bars(min_known=1.1), neutral).decision.tolist() == [2, 2, 2]
 
 
+def test_a_neutral_prompt_that_means_a_label_does_not_count_against_it() -> None:
+    axes = np.eye(3, dtype=np.float32)
+    person = axes[:1] + np.float32(0.05) * axes[1:2]
+    person /= np.linalg.norm(person)
+    with_twin = score(axes[:1], axes[:2], 30.0, Bars(), np.concatenate([person, axes[2:]]))
+    np.testing.assert_allclose(with_twin.known, score(axes[:1], axes[:2], 30.0, Bars(), axes[2:]).known)
+    assert with_twin.decision[0] == Decision.LABEL
+    alone = score(axes[:1], axes[:2], 30.0, Bars(), person)
+    assert 0.4 < alone.known[0] < 0.6, "with nothing else to compare with, the twin is all there is"
+
+
 def test_few_labels_and_no_photos() -> None:
     one = score(units(5), units(1, seed=1), 10.0, Bars(), units(2, seed=2))
     assert one.probability.tolist() == [[1.0]] * 5

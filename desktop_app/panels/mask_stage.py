@@ -52,6 +52,12 @@ class MaskStage(QWidget):
             pane.menu_asked.connect(lambda point, what=what: self.menu_asked.emit(what, point))
             view.hovered.connect(self.hovered)
             panes.append(pane)
+        panes[0].name.setToolTip(
+            self.tr(
+                "Click or drag to hide and show patches; the right button always shows. By keyboard: arrows move, "
+                "Shift extends, Space paints, + and − zoom."
+            )
+        )
         self.canvas.pointed.connect(self.hovered)
         self.panes = Panes(panes)
         column = QVBoxLayout(self)

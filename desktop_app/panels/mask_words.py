@@ -41,16 +41,21 @@ def verdict(result: "MaskResult") -> str:
     share = result.score.mse / result.mean_fill.mse if result.mean_fill.mse else 1.0
     if math.isnan(ahead) or math.isinf(ahead):
         return _tr("The hidden patches are so even that copying brings them back.")
-    lead = _tr("The model leaves {share} of the error that filling in the mean colour leaves").format(
-        share=percent(share)
-    )
-    if ahead >= 0.1:
-        rest = _tr("and is {ahead:.1f} dB better than copying the neighbours.").format(ahead=ahead)
-    elif ahead <= -0.1:
-        rest = _tr("but copying the neighbours is {ahead:.1f} dB better here.").format(ahead=-ahead)
+    if share > 0.995:
+        lead = _tr("The model is no better here than filling in the mean colour")
     else:
-        rest = _tr("and is as good as copying the neighbours.")
-    return f"{lead}, {rest}"
+        lead = _tr("The model leaves {share} of the error that filling in the mean colour leaves").format(
+            share=percent(share)
+        )
+    if ahead >= 0.1:
+        return _tr("{lead}, and is {ahead:.1f} dB better than copying the neighbours.").format(
+            lead=lead, ahead=ahead
+        )
+    if ahead <= -0.1:
+        return _tr("{lead}, and copying the neighbours is {ahead:.1f} dB better.").format(
+            lead=lead, ahead=-ahead
+        )
+    return _tr("{lead}, and as good as copying the neighbours.").format(lead=lead)
 
 
 def meaning() -> str:

@@ -2,7 +2,7 @@
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QFocusEvent, QKeyEvent, QPainter, QPen
+from PySide6.QtGui import QColor, QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QPen
 from PySide6.QtWidgets import QWidget
 
 from desktop_app import theme
@@ -39,6 +39,7 @@ class MaskCanvas(ImageView):
         self._anchor: Cell | None = None
         self._last: Cell | None = None
         self._hides = True
+        self._by_keys = False
         self.stroke_started.connect(self._start)
         self.stroke_moved.connect(self._move)
         self.stroke_ended.connect(self._end)
@@ -75,6 +76,10 @@ class MaskCanvas(ImageView):
 
     def _cells(self, start: Cell, end: Cell) -> frozenset[Cell]:
         return stroke(start, end, self.brush / 2 if self.brush > 1 else 0.0)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        self._by_keys = False
+        super().mouseMoveEvent(event)
 
     def _start(self, x: float, y: float, erase: bool) -> None:
         if self._mask is None:
@@ -123,6 +128,7 @@ class MaskCanvas(ImageView):
             self._anchor = self._cursor
         elif not extend:
             self._anchor = None
+        self._by_keys = True
         rows, columns = self._mask.hidden.shape
         row, column = self._cursor[0] + down, self._cursor[1] + across
         self._cursor = min(max(row, 0), rows - 1), min(max(column, 0), columns - 1)
@@ -183,10 +189,18 @@ class MaskCanvas(ImageView):
         if self.hasFocus():
             self._paint_cursor(painter, rect, size)
 
+    def _paint_place(self, painter: QPainter, rect: QRectF) -> None:
+        # The keyboard's cursor says where it is; the ring of the brush is for the mouse and for other panels.
+        if not (self._by_keys and self.hasFocus()):
+            super()._paint_place(painter, rect)
+
     def _paint_cursor(self, painter: QPainter, rect: QRectF, size: float) -> None:
         (row, column), (other_row, other_column) = self._cursor, self._anchor or self._cursor
         top, left = min(row, other_row), min(column, other_column)
         tall, wide = abs(row - other_row) + 1, abs(column - other_column) + 1
+        if self._anchor is None:
+            reach = self.brush // 2
+            top, left, tall, wide = top - reach, left - reach, tall + 2 * reach, wide + 2 * reach
         box = QRectF(rect.x() + left * size, rect.y() + top * size, wide * size, tall * size) & rect
         painter.setBrush(Qt.BrushStyle.NoBrush)
         for colour, width in ((QColor(0, 0, 0, 200), 4.0), (QColor(theme.colours().accent), 2.0)):

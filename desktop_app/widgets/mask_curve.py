@@ -80,7 +80,7 @@ class MaskCurve(QWidget):
         plot.setMouseEnabled(False, False)
         plot.setMenuEnabled(False)
         plot.hideButtons()
-        plot.setXRange(0, 100, padding=0.02)
+        plot.setXRange(0, 100, padding=0.03)
         plot.setStyleSheet("background: transparent")
         if not self._small:
             plot.setLabel("bottom", self.tr("hidden, %"), color=c.muted)
@@ -90,6 +90,7 @@ class MaskCurve(QWidget):
             axis.setPen(QColor(c.border))
             axis.setTextPen(QColor(c.muted))
             axis.setStyle(tickFont=theme.small_font())
+        plot.getAxis("bottom").setTicks([[(v, str(v)) for v in (0, 25, 50, 75, 100)]])
         band = QColor(c.accent)
         band.setAlpha(60)
         low, high = (plot.plot(pen=None) for _ in range(2))

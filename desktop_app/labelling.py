@@ -150,17 +150,17 @@ class HashingStore:
         return found if self._propose else [replace(one, state=auto_label.State.NEW) for one in found]
 
     def save(self, outcomes: Sequence[Outcome]) -> None:
-        """Keep answers and embeddings, then the hashes that came with them."""
-        kept = outcomes if self._propose else [replace(one, verdict=None) for one in outcomes]
-        self._store.save(kept)
+        """Keep the hashes, then answers and embeddings: a kill between the two leaves a photo that is looked at again,
+        and not one that is never hashed."""
         facts = []
         for outcome in outcomes:
             digest = self.hashes.pop(outcome.path, "")
             record = self._catalog.photo(outcome.path) if digest else None
             if record is not None:
-                facts.append(PhotoFacts(record.id, sha256=digest))
+                facts.append(PhotoFacts(record.id, sha256=digest, error=outcome.error))
         if facts:
             self._catalog.put_facts(facts)
+        self._store.save(outcomes if self._propose else [replace(one, verdict=None) for one in outcomes])
 
 
 def _embed(model: "Model", store: HashingStore, paths: Sequence[Path]) -> Iterator[zero_shot.PhotoResult]:
@@ -226,7 +226,7 @@ def rows_of(
     """
     words = keywords or {}
     for start in range(0, len(photos), _LOT):
-        pairs = list(_records(catalog, photos[start : start + _LOT]))
+        pairs = _hashed(catalog, list(_records(catalog, photos[start : start + _LOT])))
         held = catalog.answers([record.id for record, _ in pairs])
         ranked = _ranked(catalog, labeller, pairs) if labeller else {}
         for record, path in pairs:
@@ -239,6 +239,25 @@ def _records(catalog: Catalog, photos: Sequence[Path]) -> Iterator[tuple[PhotoRe
         for path in lot:
             record = catalog.photo(path)
             yield record or PhotoRecord(-1, path, 0, 0), path
+
+
+def _hashed(
+    catalog: Catalog, pairs: list[tuple[PhotoRecord, Path]]
+) -> list[tuple[PhotoRecord, Path]]:
+    """The same with the content hash of every photo that can be read, where it was not known before."""
+    facts = []
+    for place, (record, path) in enumerate(pairs):
+        if record.id < 0 or record.sha256 or record.error:
+            continue
+        try:
+            digest = content_hash(path)
+        except UserError:
+            continue  # it has vanished since; the next run says so
+        facts.append(PhotoFacts(record.id, sha256=digest))
+        pairs[place] = (replace(record, sha256=digest), path)
+    if facts:
+        catalog.put_facts(facts)
+    return pairs
 
 
 def _ranked(

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from desktop_app import labelling, paths, presets
+from desktop_app import label_recipe, labelling, paths, presets
 from desktop_app.catalog import Catalog, open_catalog
 from desktop_app.label_folder import Question, score_folder
 from desktop_app.work import Work
+from models.errors import ImageError
 from models.images import content_hash, walk
 from models.runtime import open_model
 from models.tasks import export, zero_shot
@@ -140,8 +141,9 @@ def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(
         return real(self, rows, keep)
 
     before = signal.getsignal(signal.SIGINT)
-    monkeypatch.setattr(labelling.Labeller, "judge", judge)
-    said = pinhole(*words, tmp_path / "no.csv")
+    with monkeypatch.context() as patch:
+        patch.setattr(labelling.Labeller, "judge", judge)
+        said = pinhole(*words, tmp_path / "no.csv")
     assert said.code == 130
     assert "are done and kept" in said.err
     assert not (tmp_path / "no.csv").exists()
@@ -150,7 +152,6 @@ def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(
         kept = [row for row in labelling.rows_of(catalog, list(walk(folder))) if row.label]
         assert len(kept) == 8
         assert catalog.runs()[0].state == "cancelled"
-    monkeypatch.undo()
     resumed, whole = tmp_path / "resumed.csv", tmp_path / "whole.csv"
     assert pinhole(*words, resumed).code == 1
     monkeypatch.setenv("PINHOLE_HOME", str(tmp_path / "another home"))
@@ -280,3 +281,36 @@ def test_names_that_are_no_text_come_through(pinhole: Pinhole, tiny_clip: Path, 
     assert {escaped, "\\x5cxe9.jpg"} <= set(written)
     truths = {truth.path.name: truth.label for truth in export.read_truth(out, folder)}
     assert set(truths) == {photo.name, *names}
+
+
+def test_a_recipe_of_the_window_asks_the_same(
+    pinhole: Pinhole, tiny_clip: Path, folder: Path, tmp_path: Path
+) -> None:
+    """Its bars hold, and what is given beside it stands over it."""
+    labels = tuple(Label(name) for name in LABELS.split(","))
+    bars = zero_shot.Bars(min_probability=1.0, min_margin=0.0, background=False)
+    recipe = labelling.Recipe(labels, presets.prompt_set_of("plain").templates, "Plain", bars)
+    (tmp_path / "recipe.json").write_text(label_recipe.to_text(recipe), encoding="utf-8")
+    words = ("label", folder, "--recipe", tmp_path / "recipe.json", "--model", tiny_clip, "--no-recursive", "--csv")
+    pinhole(*words, tmp_path / "1.csv")
+    assert {(row["decision"], row["prompt_set"]) for row in read(tmp_path / "1.csv")} == {("unsure", "Plain")}
+    pinhole(*words, tmp_path / "2.csv", "--min-probability", "0", "--prompt-set", "photo")
+    assert {(row["decision"], row["prompt_set"]) for row in read(tmp_path / "2.csv")} == {("label", "Photo")}
+
+
+def test_a_hash_that_was_missed_is_made_up_for(
+    pinhole: Pinhole, tiny_clip: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path) -> str:
+        raise ImageError("It is held by another program")
+
+    words = ("label", folder, "--labels", LABELS, "--model", tiny_clip, "--no-recursive", "--absolute", "--csv")
+    with monkeypatch.context() as patch:
+        patch.setattr(labelling, "content_hash", fail)
+        pinhole(*words, tmp_path / "1.csv")
+    assert {row["sha256"] for row in read(tmp_path / "1.csv")} == {""}
+    pinhole(*words, tmp_path / "2.csv")
+    rows = read(tmp_path / "2.csv")
+    assert [row["sha256"] for row in rows] == [content_hash(path) for path in walk(folder, recursive=False)]
+    with open_catalog(paths.catalog_file()) as catalog:
+        assert all(record.sha256 for record in catalog.photos_under(folder))

@@ -49,7 +49,7 @@ def test_without_a_display_the_command_line_is_offered() -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["label", "x"], "one of the arguments --labels --labels-file --label-list is required"),
+        (["label", "x"], "one of the arguments --labels --labels-file"),
         (["label", "x", "--labels", "a", "--labels-file", "f"], "not allowed with argument"),
         (["label", "x", "--labels", "a", "--top-k", "0"], "not a positive number"),
         (["label", "x", "--labels", "a", "--min-margin", "2"], "not between 0 and 1"),

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -47,11 +48,11 @@ def run_label(arguments: argparse.Namespace) -> int:
             return watched.tell_interrupted()
         everything = labeller if arguments.long or (arguments.top_k or 0) > KEPT_ANSWERS else None
         keywords = {label.name: label.keyword for label in recipe.labels}
-        rows = rows_of(catalog, photos, keywords=keywords, labeller=everything)
+        rows = partial(rows_of, catalog, photos, keywords=keywords, labeller=everything)
         if arguments.csv:
-            _write(arguments, rows, config)
-        elif not arguments.quiet:
-            _print_answers(rows, arguments.top_k or 1)
+            _write(arguments, rows(), config)
+        if not arguments.quiet and (not arguments.csv or (arguments.command == "samples" and arguments.csv != "-")):
+            _print_answers(rows(), arguments.top_k or 1)
         return watched.tell(quiet=arguments.quiet)
 
 
@@ -180,7 +181,9 @@ def _write(arguments: argparse.Namespace, rows: Iterator[export.Row], config: Co
             sys.stdout.buffer.write(text.encode("utf-8"))
         sys.stdout.buffer.flush()
     else:
-        export.write_csv(rows, Path(arguments.csv), options)
+        lines = export.write_csv(rows, Path(arguments.csv), options)
+        if not arguments.quiet:
+            print(f"{lines} lines written to {printable(arguments.csv)}.", file=sys.stderr)
 
 
 def _print_answers(rows: Iterator[export.Row], top_k: int) -> None:

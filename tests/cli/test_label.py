@@ -258,6 +258,8 @@ def test_the_samples_are_labelled_by_their_own_list(pinhole: Pinhole, tiny_clip:
     out = tmp_path / "samples.csv"
     said = pinhole("samples", "--model", tiny_clip, "--csv", out)
     assert said.code == 0
+    assert "cat.png" in said.out
+    assert f"lines written to {out}" in said.err
     rows = read(out)
     assert {row["path"] for row in rows} >= {"cat.png", "coffee.png", "astronaut.png", "flower.jpg"}
     assert {row["label"] for row in rows} <= {label.keyword for label in presets.labels_of(presets.SAMPLES)}

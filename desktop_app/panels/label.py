@@ -1,13 +1,10 @@
 """The Label panel: labels and templates at the left, the photos in the middle, answers about one at the right."""
 
-from collections.abc import Callable
-
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
-from desktop_app import label_recipe, presets
-from desktop_app.label_book import LabelBook
+from desktop_app import label_recipe
 from desktop_app.labelling import Recipe
 from desktop_app.panels.base import QT_TRANSLATE_NOOP, Panel
 from desktop_app.panels.label_column import LabelColumn
@@ -17,6 +14,8 @@ from desktop_app.panels.label_grid import GridControl
 from desktop_app.panels.label_inspector import LabelInspector
 from desktop_app.panels.label_job import LabelJob
 from desktop_app.panels.label_lab import PromptLab
+from desktop_app.panels.label_memory import book_of, keep_columns
+from desktop_app.panels.label_menu import show_at, tile_menu
 from desktop_app.panels.label_outlook import Outlook
 from desktop_app.panels.label_review import Review
 from desktop_app.session import Session
@@ -28,9 +27,6 @@ from desktop_app.widgets.photo_grid import PhotoGrid, step_size
 from models.errors import UserError
 from models.images import Photo
 from models.spec import Capability
-from models.tasks.prompts import Label, PromptSet, Template
-
-_COLUMN = 264
 
 
 class LabelPanel(Panel):
@@ -44,7 +40,7 @@ class LabelPanel(Panel):
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
-        self.book = _book(session)
+        self.book = book_of(session)
         self.engine = LabelEngine(session, self.book, self)
         self.review = Review(session, self.engine.reader, self.book, self)
         self.column = LabelColumn(session, self.book)
@@ -55,8 +51,7 @@ class LabelPanel(Panel):
         self.outlook = Outlook(session, self.engine, self.look, self)
         self.job = LabelJob(session, self.engine, self.job_bar, self)
         self.lab = PromptLab(session, self.engine)
-        self.export = ExportAsk(session, self.engine, self)
-        self._after_message: Callable[[], object] | None = None
+        self.export = ExportAsk(session, self.engine, self.messages, self)
         self._awake = False
         self._build()
         self._connect()
@@ -73,7 +68,10 @@ class LabelPanel(Panel):
             self.tr("Open a folder…"),
         )
         self.pages = QStackedWidget()
-        for page in (self.grid, self.big, self.lab, self.empty):
+        self.nothing = EmptyState(
+            "search", self.tr("No photo here"), self.tr("None fits the filter."), self.tr("Show all photos")
+        )
+        for page in (self.grid, self.big, self.lab, self.empty, self.nothing):
             self.pages.addWidget(page)
         centre = QWidget()
         column = QVBoxLayout(centre)
@@ -92,7 +90,7 @@ class LabelPanel(Panel):
         self.split.setStretchFactor(1, 1)
         self.split.setCollapsible(1, False)
         self.body.addWidget(self.split)
-        self._restore_columns()
+        keep_columns(self.session, self.split, self.column)
         escape = QShortcut(QKeySequence(Qt.Key.Key_Escape), self)
         escape.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
         escape.activated.connect(self.back)
@@ -125,11 +123,11 @@ class LabelPanel(Panel):
         look.zoom_asked.connect(self.do_zoom)
         self.job.ended.connect(self.outlook.ask_history)
         self.job.reasons_asked.connect(self.export.show_reasons)
-        self.export.written.connect(self._written)
-        self.messages.action_clicked.connect(self._message_clicked)
         self.empty.action_clicked.connect(lambda: self._window_does("open_folder"))
-        self.split.splitterMoved.connect(lambda *_: self._remember_columns())
-        self.column.splitterMoved.connect(lambda *_: self._remember_columns())
+        self.nothing.action_clicked.connect(session.clear_filters)
+        self.grid.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.grid.customContextMenuRequested.connect(self._show_menu)
+        look.assign_asked.connect(lambda name: self.review.confirm(self._places(), name))
 
     # --- coming on screen
 
@@ -143,17 +141,30 @@ class LabelPanel(Panel):
             self.engine.wake()
         self._photos_changed()
 
+    def set_active(self, active: bool) -> None:
+        """Called by the window when the panel comes on or leaves the screen."""
+        super().set_active(active)
+        self.engine.set_active(active)
+
     def _photos_changed(self, *_: object) -> None:
-        if not len(self.session.photos) and not self.session.reading:
-            self.pages.setCurrentWidget(self.empty)
-        elif self.pages.currentWidget() is self.empty:
-            self.pages.setCurrentWidget(self.grid)
+        self._choose_page()
         if not len(self.session.photos):
             self.change_line.keep_quiet()
             self.job.forget_end()
         self.job.offer()
 
+    def _choose_page(self) -> None:
+        """The grid gives way where there is nothing to show in it."""
+        session, page = self.session, self.pages.currentWidget()
+        if page not in (self.grid, self.empty, self.nothing):
+            return
+        if len(session.shown) or session.reading:
+            self.pages.setCurrentWidget(self.grid)
+        else:
+            self.pages.setCurrentWidget(self.nothing if len(session.photos) else self.empty)
+
     def _prefer(self, *_: object) -> None:
+        self._choose_page()
         rows = self.grid.visible_rows()
         places = [self.grid.photos.photo_at(row) for row in rows]
         self.engine.reader.prefer([self.session.current, *places])
@@ -170,7 +181,7 @@ class LabelPanel(Panel):
 
     def back(self) -> None:
         """From the big photo or the lab to the grid; there, every photo again."""
-        if self.pages.currentWidget() is self.grid:
+        if self.pages.currentWidget() in (self.grid, self.nothing):
             self.session.clear_filters()
         else:
             self.show_lab(False)
@@ -200,6 +211,18 @@ class LabelPanel(Panel):
     def _places(self) -> list[int]:
         chosen = self.grid.selected_photos() if self.pages.currentWidget() is self.grid else []
         return chosen or ([self.session.current] if self.session.current >= 0 else [])
+
+    def _show_menu(self, place: QPoint) -> None:
+        menu = tile_menu(
+            self.grid,
+            self.book.state.names,
+            accept=self.do_accept,
+            reject=self.do_reject,
+            assign=lambda name: self.review.confirm(self._places(), name),
+            clear=lambda: self.review.clear(self._places()),
+            window_does=self._window_does,
+        )
+        show_at(menu, self.grid.viewport(), place)
 
     def do_accept(self) -> None:
         """Confirm what the chosen photos show."""
@@ -249,23 +272,6 @@ class LabelPanel(Panel):
         """Smaller tiles."""
         step_size(self.session.settings, -1)
 
-    # --- messages
-
-    def _written(self, path: str, lines: int) -> None:
-        self._after_message = lambda: self._show_in_folder(path)
-        words = self.tr("Written: {0}").format(path)
-        more = self.tr("{0:,} lines").format(lines)
-        self.messages.show_message(words, more, "info", self.tr("Show in folder"))
-
-    def _show_in_folder(self, path: str) -> None:
-        from desktop_app.panels.label_export import show_folder
-
-        show_folder(path)
-
-    def _message_clicked(self) -> None:
-        if self._after_message is not None:
-            self._after_message()
-
     def _window_does(self, action: str) -> None:
         run = getattr(self.window(), "run", None)
         if callable(run):
@@ -281,30 +287,3 @@ class LabelPanel(Panel):
 
     def _remember(self) -> None:
         self.session.settings.label_recipe = label_recipe.to_text(self.engine.recipe())
-
-    def _remember_columns(self) -> None:
-        sizes = [*self.split.sizes()[:1], *self.column.sizes()]
-        self.session.settings.label_columns = ",".join(map(str, sizes))
-
-    def _restore_columns(self) -> None:
-        stored = str(self.session.settings.label_columns).split(",")
-        sizes = [int(part) for part in stored if part.isdigit()]
-        width = sizes[0] if len(sizes) == 3 else _COLUMN
-        self.split.setSizes([width, 2000])
-        self.column.setSizes(sizes[1:] if len(sizes) == 3 else [340, 340])
-
-
-def _book(session: Session) -> LabelBook:
-    """The labels and templates of the last time; at first those that fit the sample photos."""
-    stored = str(session.settings.label_recipe)
-    try:
-        if stored:
-            recipe = label_recipe.from_text(stored)
-            return LabelBook(recipe.labels, PromptSet(recipe.prompt_set, recipe.templates))
-    except UserError as error:
-        session.notify.warn(error)
-    try:
-        return LabelBook(presets.labels_of(presets.SAMPLES), presets.prompt_set_of("photo"))
-    except UserError:
-        # A copy of the source without its resources still works.
-        return LabelBook((Label("cat"), Label("dog")), PromptSet("photo", (Template("a photo of a {}."),)))

@@ -67,7 +67,7 @@ class LabelEngine(QObject):
         self._base: tuple[str, Scored] | None = None
         self._base_key = ""
         self._unscored: set[int] = set()
-        self._awake = False
+        self._awake = self._active = False
         book.listen(self._edited)
         self.reader.came.connect(self._came)
         self.reader.said_changed.connect(self._show)
@@ -249,6 +249,12 @@ class LabelEngine(QObject):
 
     # --- the photo in focus
 
+    def set_active(self, active: bool) -> None:
+        """While another panel is on screen the photo in focus is not asked about."""
+        self._active = active
+        if active and self.focus is None:
+            self._ask_focus()
+
     def _focus_moved(self, *_: object) -> None:
         self.focus = None
         self.focus_changed.emit()
@@ -257,7 +263,7 @@ class LabelEngine(QObject):
     def _ask_focus(self) -> None:
         """Ask for the full answers about the photo in focus; it is embedded first where that was not done."""
         photo, folder = self.session.current, self.reader.folder
-        if self.question is None or not 0 <= photo < folder.count:
+        if not self._active or self.question is None or not 0 <= photo < folder.count:
             return
         if not folder.have[photo]:
             self.reader.embed_now(photo)

@@ -26,6 +26,7 @@ from desktop_app.label_csv import Exporting
 from desktop_app.panels import label_dialogs as ask
 from desktop_app.panels.label_engine import LabelEngine
 from desktop_app.session import Session, as_user_error
+from desktop_app.widgets.message_bar import MessageBar
 from desktop_app.widgets.section import text
 from desktop_app.work import Job, JobState, Outcome
 from models.errors import UserError
@@ -125,11 +126,14 @@ class ExportAsk(QObject):
     """Opens the dialog, keeps its preview fresh, and writes as a job."""
 
     failed = Signal(object)  # UserError
-    written = Signal(str, int)  # path, lines
 
-    def __init__(self, session: Session, engine: LabelEngine, parent: QObject | None = None) -> None:
+    def __init__(
+        self, session: Session, engine: LabelEngine, messages: MessageBar, parent: QObject | None = None
+    ) -> None:
         super().__init__(parent)
-        self._session, self._engine = session, engine
+        self._session, self._engine, self._messages = session, engine, messages
+        self._written = ""
+        messages.action_clicked.connect(lambda: show_folder(self._written))
         self.dialog: ExportDialog | None = None
 
     def open(self, window: QWidget) -> None:
@@ -202,7 +206,7 @@ class ExportAsk(QObject):
         return str(Path.home() / f"{name or 'labels'}.csv")
 
     def write(self, photos: list[str], path: Path, options: CsvOptions) -> None:
-        """Write in the background; `written` or `failed` follows."""
+        """Write in the background; the message bar says where, or `failed` why not."""
         model = self._engine.model
         if model is None:
             return
@@ -216,7 +220,14 @@ class ExportAsk(QObject):
         if job.error is not None:
             self.failed.emit(as_user_error(job.error, self.tr("The table could not be written")))
         elif job.state is JobState.DONE and isinstance(job.last, Exporting):
-            self.written.emit(job.last.path, job.last.lines)
+            self._written = job.last.path
+            words, lines = self.tr("Written: {0}"), self.tr("{0:,} lines")
+            self._messages.show_message(
+                words.format(job.last.path),
+                lines.format(job.last.lines),
+                "info",
+                self.tr("Show in folder"),
+            )
 
     def show_reasons(self, skipped: list[tuple[str, str]]) -> None:
         """What could not be read, and why, as text that can be copied."""

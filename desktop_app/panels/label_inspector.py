@@ -54,6 +54,7 @@ class LabelInspector(Column):
         super().__init__(parent)
         self._ranked = Ranked()
         self._all = False
+        self._chosen = ""  # the label whose bar was clicked, of this photo
         self._build_photo()
         self._build_answers()
         self._build_bars()
@@ -80,7 +81,7 @@ class LabelInspector(Column):
         section = Section(self.tr("Answers"))
         self.decision = text("", "heading")
         self.scores = ScoreBars()
-        self.scores.chosen.connect(self.label_chosen)
+        self.scores.chosen.connect(self._choose)
         self.scores.threshold_moved.connect(
             lambda value: self.min_probability_moved.emit(round(value, 3), False)
         )
@@ -95,7 +96,7 @@ class LabelInspector(Column):
         self.reject.setToolTip(self.tr("This is wrong (Delete)"))
         theme.current().keep_icon(self.accept, "check")
         theme.current().keep_icon(self.reject, "close")
-        self.accept.clicked.connect(self.accept_asked)
+        self.accept.clicked.connect(self._accepted)
         self.reject.clicked.connect(self.reject_asked)
         for button in (self.accept, self.reject):
             button.setMinimumWidth(64)  # the inspector may be narrow
@@ -169,7 +170,11 @@ class LabelInspector(Column):
         self.more.setText(words)
         shown = ranked.bars[: _MOST if self._all else _SHOWN]
         best = ranked.bars[0].name if ranked.bars else ""
-        self.scores.set_bars(shown)
+        if self._chosen not in (bar.name for bar in ranked.bars):
+            self._chosen = ""
+        self.scores.set_bars(shown, selected=self._chosen)
+        other = self._chosen not in ("", best)
+        self.accept.setText(self.tr("It is “{0}”").format(self._chosen) if other else self.tr("Accept"))
         self.scores.setVisible(bool(shown))
         waiting = not ranked.bars and ranked.mark is Mark.NONE
         self.decision.setText(self.tr("No answer yet") if waiting else self._decision(best, ranked.mark))
@@ -199,6 +204,22 @@ class LabelInspector(Column):
             parts.append(self.tr("neutral sentences {0}").format(percent(ranked.unknown)))
         parts.append(self.tr("temperature 1/{0:.0f}").format(ranked.temperature))
         return "  ·  ".join(parts)
+
+    def _choose(self, name: str) -> None:
+        self._chosen = name
+        self.show_ranked(self._ranked)
+        self.label_chosen.emit(name)
+
+    def _accepted(self) -> None:
+        """The best answer, or the one whose bar was clicked."""
+        if self._chosen:
+            self.assign_asked.emit(self._chosen)
+        else:
+            self.accept_asked.emit()
+
+    def forget_choice(self) -> None:
+        """Another photo is in focus."""
+        self._chosen = ""
 
     def _toggle_all(self) -> None:
         self._all = not self._all

@@ -52,6 +52,7 @@ class Outlook(QObject):
         self._show_photo()
 
     def _current_changed(self, index: int) -> None:
+        self._view.forget_choice()
         self._show_photo()
         self.ask_history()
 

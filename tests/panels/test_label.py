@@ -10,6 +10,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QMenu
 
 from desktop_app import label_recipe
 from desktop_app.panels import label_dialogs
@@ -432,3 +433,33 @@ def test_judged_one_by_one_several_labels_may_hold(app: LabelRobot) -> None:
     app.label.look.mode_asked.emit("single")
     app.wait_answered()
     assert sum(part for _, part in app.label.look.scores.shown) == pytest.approx(1.0, abs=1e-4)
+
+
+def test_the_mouse_alone_can_accept_change_and_take_back(app: LabelRobot) -> None:
+    name = app.shown()[4]
+    app.look_at(name)
+    app.wait_idle()
+    second = app.label.look.scores.shown[1][0]
+    app.label.look.scores.chosen.emit(second)
+    assert second in app.label.look.accept.text()
+    app.label.look.accept.click()
+    app.wait_idle()
+    assert (app.decisions()[name], app.answers()[name]) == ("CONFIRMED", second)
+    app.label.grid.customContextMenuRequested.emit(
+        app.label.grid.visualRect(app.label.grid.currentIndex()).center()
+    )
+    menu = next(one for one in app.label.grid.findChildren(QMenu) if one.isVisible())
+    back = next(action for action in menu.actions() if "Take back" in action.text())
+    back.trigger()
+    menu.close()
+    app.wait_idle()
+    assert app.decisions()[name] == "LABEL"
+
+
+def test_a_filter_that_fits_nothing_offers_the_way_back(app: LabelRobot) -> None:
+    app.label.filters.choose(frozenset({Mark.REJECTED}))
+    assert app.shown() == []
+    assert app.label.pages.currentWidget() is app.label.nothing
+    app.label.nothing.action_clicked.emit()
+    assert len(app.shown()) == 16
+    assert app.label.pages.currentWidget() is app.label.grid

@@ -51,8 +51,12 @@ def add_commands(commands: Any) -> None:
 
     explain = commands.add_parser("explain", help="which places of a photo speak for a label")
     explain.add_argument("photo", metavar="PHOTO", type=Path)
-    explain.add_argument("--label", metavar="L", required=True, help="any words; a class with a classifier's --model")
-    explain.add_argument("--out", metavar="PNG", type=Path, required=True, help="write the photo with the map over it")
+    explain.add_argument(
+        "--label", metavar="L", required=True, help="any words; a class with a classifier's --model"
+    )
+    explain.add_argument(
+        "--out", metavar="PNG", type=Path, required=True, help="write the photo with the map over it"
+    )
     explain.add_argument("--layer", metavar="L", help="at this layer (the last)")
     explain.add_argument("--method", choices=("grad_cam", "cam"), default="grad_cam")
     add_model_options(explain)

@@ -49,12 +49,15 @@ def run_features(arguments: argparse.Namespace) -> int:
     classes = [(one.label, one.probability) for one in top_classes(maps)] if maps.labels else []
     if arguments.json:
         about = {"photo": str(arguments.photo), "layer": name, "shape": list(maps.outputs[name].shape)}
-        print(json.dumps({**about, "channels": found, "classes": dict(classes)}, indent=2, ensure_ascii=False))
+        print(
+            json.dumps({**about, "channels": found, "classes": dict(classes)}, indent=2, ensure_ascii=False)
+        )
         return 0
     channels, height, width = maps.outputs[name].shape
     print(f"{name}: {channels} channels of {width}x{height}")
     for one in found:
-        print(f"  channel {one['index']:4}  mean {one['mean']:8.3f}  max {one['max']:8.3f}  active {one['activation']:7.3f}")
+        figures = f"mean {one['mean']:8.3f}  max {one['max']:8.3f}  active {one['activation']:7.3f}"
+        print(f"  channel {one['index']:4}  {figures}")
     for label, probability in classes:
         print(f"{probability:7.1%}  {printable(label)}")
     return 0
@@ -107,7 +110,9 @@ def run_explain(arguments: argparse.Namespace) -> int:
     large = view.picture.repeat(times, axis=0).repeat(times, axis=1)
     save_png(overlay(large, explanation.heat, low=0.0, high=1.0), arguments.out)
     kind = "score" if classifier else "cosine"
-    print(f"{printable(explanation.label)}: {kind} {explanation.score:.3f}, at {explanation.layer}, {arguments.out}")
+    print(
+        f"{printable(explanation.label)}: {kind} {explanation.score:.3f}, at {explanation.layer}, {arguments.out}"
+    )
     return 0
 
 
@@ -117,7 +122,8 @@ def _why_class(model: "Model", rgb: Any, arguments: argparse.Namespace) -> Expla
     wanted = plain_name(arguments.label)
     # A class may have several names, as in “tabby, tabby cat”.
     index = next(
-        (i for i, label in enumerate(maps.labels) if wanted in map(plain_name, (label, *label.split(",")))), None
+        (i for i, label in enumerate(maps.labels) if wanted in map(plain_name, (label, *label.split(",")))),
+        None,
     )
     if index is None:
         some = ", ".join(maps.labels[:8])
@@ -129,7 +135,8 @@ def _why_class(model: "Model", rgb: Any, arguments: argparse.Namespace) -> Expla
 def _why_words(model: "Model", rgb: Any, view: View, arguments: argparse.Namespace) -> Explanation:
     templates = presets.prompt_set_of("photo").templates
     text = zero_shot.embed_labels(model, [zero_shot.Label(arguments.label)], templates)[0].astype(np.float32)
-    if hasattr(model.module.vision_model.encoder, "layers"):  # a ViT; a ConvNeXt's encoder has stages
+    tower: Any = model.module.vision_model
+    if hasattr(tower.encoder, "layers"):  # a ViT; a ConvNeXt's encoder has stages
         return _why_tokens(model, view, text, arguments)
     cache = FeatureCache.of(model)
     maps = cache.maps(rgb, arguments.photo)
@@ -141,5 +148,7 @@ def _why_tokens(model: "Model", view: View, text: Any, arguments: argparse.Names
     explainer = TokenExplainer.of(model)
     number = (arguments.layer or "").removeprefix("block")
     if arguments.layer and not number.isdecimal():
-        raise TextError(f"There is no layer “{arguments.layer}”", "", f"Take block0 to block{explainer.blocks - 1}")
+        raise TextError(
+            f"There is no layer “{arguments.layer}”", "", f"Take block0 to block{explainer.blocks - 1}"
+        )
     return explainer.explain(view, text, arguments.label, int(number) if number else None)

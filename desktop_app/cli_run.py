@@ -51,7 +51,9 @@ def run_label(arguments: argparse.Namespace) -> int:
         rows = partial(rows_of, catalog, photos, keywords=keywords, labeller=everything)
         if arguments.csv:
             _write(arguments, rows(), config)
-        if not arguments.quiet and (not arguments.csv or (arguments.command == "samples" and arguments.csv != "-")):
+        if not arguments.quiet and (
+            not arguments.csv or (arguments.command == "samples" and arguments.csv != "-")
+        ):
             _print_answers(rows(), arguments.top_k or 1)
         return watched.tell(quiet=arguments.quiet)
 

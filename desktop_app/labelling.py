@@ -241,9 +241,7 @@ def _records(catalog: Catalog, photos: Sequence[Path]) -> Iterator[tuple[PhotoRe
             yield record or PhotoRecord(-1, path, 0, 0), path
 
 
-def _hashed(
-    catalog: Catalog, pairs: list[tuple[PhotoRecord, Path]]
-) -> list[tuple[PhotoRecord, Path]]:
+def _hashed(catalog: Catalog, pairs: list[tuple[PhotoRecord, Path]]) -> list[tuple[PhotoRecord, Path]]:
     """The same with the content hash of every photo that can be read, where it was not known before."""
     facts = []
     for place, (record, path) in enumerate(pairs):

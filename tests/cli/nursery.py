@@ -19,7 +19,6 @@ from models.families import clip
 from models.tasks import zero_shot
 from models.tasks.auto_label import Config
 
-
 # What a command imports when it needs it; here it is all loaded once.
 LOADED = (cli_evaluate, clip, devices, runtime, tuning)
 

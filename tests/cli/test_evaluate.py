@@ -50,7 +50,15 @@ def test_a_truth_table_that_the_answers_themselves_wrote(
     table = tmp_path / "truth.csv"
     pinhole("label", sorted_photos, "--labels", "cat,red fox,rocket", "--model", tiny_clip, "--csv", table)
     said = pinhole(
-        "evaluate", sorted_photos, "--truth", table, "--labels", "cat,red fox,rocket", "--model", tiny_clip, "--json"
+        "evaluate",
+        sorted_photos,
+        "--truth",
+        table,
+        "--labels",
+        "cat,red fox,rocket",
+        "--model",
+        tiny_clip,
+        "--json",
     )
     report = json.loads(said.out)
     assert (said.code, report["accuracy"], report["photos"]) == (0, 1.0, 12)

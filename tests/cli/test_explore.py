@@ -36,11 +36,13 @@ def test_mask_measures_and_draws(pinhole: Pinhole, tiny: dict[str, Path], tmp_pa
 
 
 def test_features_lists_draws_and_saves(pinhole: Pinhole, tiny: dict[str, Path], tmp_path: Path) -> None:
-    layers = [line.split()[0] for line in pinhole("features", PHOTO, "--model", tiny["convnext"], "--layer", "list").out.splitlines()]
+    listed = pinhole("features", PHOTO, "--model", tiny["convnext"], "--layer", "list").out
+    layers = [line.split()[0] for line in listed.splitlines()]
     assert layers[0] == "stem"
     out, npz = tmp_path / "f.png", tmp_path / "f.npz"
     said = pinhole(
-        "features", PHOTO, "--model", tiny["convnext"], "--layer", layers[1], "--top", "4", "--out", out, "--npz", npz, "--json",
+        "features", PHOTO, "--model", tiny["convnext"], "--layer", layers[1], "--top", "4",
+        "--out", out, "--npz", npz, "--json",
     )  # fmt: skip
     found = json.loads(said.out)
     assert found["layer"] == layers[1]
@@ -59,7 +61,9 @@ def test_explain_with_words_and_with_classes(
 ) -> None:
     words, classes = tmp_path / "words.png", tmp_path / "classes.png"
     assert pinhole("explain", PHOTO, "--label", "a cat", "--model", tiny_clip, "--out", words).code == 0
-    assert pinhole("explain", PHOTO, "--label", "Fox", "--model", tiny["convnext"], "--out", classes).code == 0
+    assert (
+        pinhole("explain", PHOTO, "--label", "Fox", "--model", tiny["convnext"], "--out", classes).code == 0
+    )
     for path in (words, classes):
         with Image.open(path) as shown:
             assert min(shown.size) >= 512
@@ -74,9 +78,18 @@ def test_explain_with_words_and_with_classes(
         (("mask", PHOTO, "--model", "mae", "--unit", "5"), "Take one of: 16, 32"),
         (("features", PHOTO, "--model", "mae"), "cannot show its features"),
         (("features", PHOTO, "--model", "convnext", "--layer", "attic"), "There is no layer “attic”"),
-        (("explain", PHOTO, "--label", "unicorn", "--model", "convnext", "--out", "x.png"), "knows no class “unicorn”"),
-        (("explain", PHOTO, "--label", "cat", "--model", "clip", "--out", "x.png", "--layer", "z"), "block0 to block1"),
-        (("explain", PHOTO, "--label", "cat", "--model", "clip", "--out", "/nowhere/x.png"), "could not be written"),
+        (
+            ("explain", PHOTO, "--label", "unicorn", "--model", "convnext", "--out", "x.png"),
+            "knows no class “unicorn”",
+        ),
+        (
+            ("explain", PHOTO, "--label", "cat", "--model", "clip", "--out", "x.png", "--layer", "z"),
+            "block0 to block1",
+        ),
+        (
+            ("explain", PHOTO, "--label", "cat", "--model", "clip", "--out", "/nowhere/x.png"),
+            "could not be written",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_told(

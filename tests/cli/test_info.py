@@ -89,7 +89,12 @@ def test_a_qt_that_cannot_be_loaded_names_its_library(monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize(
     ("environment", "is_there"),
-    [({}, False), ({"DISPLAY": ":0"}, True), ({"WAYLAND_DISPLAY": "w"}, True), ({"QT_QPA_PLATFORM": "offscreen"}, True)],
+    [
+        ({}, False),
+        ({"DISPLAY": ":0"}, True),
+        ({"WAYLAND_DISPLAY": "w"}, True),
+        ({"QT_QPA_PLATFORM": "offscreen"}, True),
+    ],
 )
 def test_whether_there_is_a_display(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], is_there: bool

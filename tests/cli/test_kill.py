@@ -1,4 +1,4 @@
-"""kill -9 in the middle of `pinhole label`, twenty times: the whole program, its threads, a real model, the catalogue."""
+"""kill -9 in the middle of `pinhole label`, twenty times: the whole program, its threads, a model, the catalogue."""
 
 import json
 import os
@@ -25,7 +25,10 @@ class Nursery:
     """Talks to tests/cli/nursery.py."""
 
     def __init__(self) -> None:
-        environment = os.environ | {"PYTHONPATH": str(Path(cli.__file__).parent.parent), "OMP_NUM_THREADS": "1"}
+        environment = os.environ | {
+            "PYTHONPATH": str(Path(cli.__file__).parent.parent),
+            "OMP_NUM_THREADS": "1",
+        }
         command = [sys.executable, "-m", "tests.cli.nursery"]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, bufsize=0
@@ -74,7 +77,9 @@ def test_twenty_kills_and_the_end_is_the_same(nursery: Nursery, tiny_clip: Path,
     confirmed: dict[Path, str] = {}
     looked = 0
     for kill in range(KILLS):
-        code, seen = nursery.run(killed, [*words, str(tmp_path / "no.csv")], kill_after=chance.randrange(1, 30))
+        code, seen = nursery.run(
+            killed, [*words, str(tmp_path / "no.csv")], kill_after=chance.randrange(1, 30)
+        )
         looked += seen
         assert code == -signal.SIGKILL
         assert not (tmp_path / "no.csv").exists()
@@ -82,7 +87,9 @@ def test_twenty_kills_and_the_end_is_the_same(nursery: Nursery, tiny_clip: Path,
             assert catalog.problems == []
             records = catalog.photos_under(folder)
             answers = catalog.answers([record.id for record in records])
-            assert confirmed.items() <= {r.path: answers[r.id].label for r in records if r.id in answers}.items()
+            assert (
+                confirmed.items() <= {r.path: answers[r.id].label for r in records if r.id in answers}.items()
+            )
             free = [r for r in records if r.id in answers and not answers[r.id].confirmed]
             if free and kill % 4 == 0:
                 record = chance.choice(free)

@@ -36,7 +36,9 @@ def assert_alike(one: list[dict[str, str]], other: list[dict[str, str]]) -> None
     numbers = ("probability", "margin", "probability_2", "probability_3")
     assert len(one) == len(other)
     for a, b in zip(one, other, strict=True):
-        assert {k: v for k, v in a.items() if k not in numbers} == {k: v for k, v in b.items() if k not in numbers}
+        assert {k: v for k, v in a.items() if k not in numbers} == {
+            k: v for k, v in b.items() if k not in numbers
+        }
         for name in numbers:
             assert float(a[name] or -1) == pytest.approx(float(b[name] or -1), abs=1e-3)
 
@@ -49,11 +51,15 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "in"
 
 
-def test_three_hundred_photos_with_thirty_broken_ones(pinhole: Pinhole, tiny_clip: Path, tmp_path: Path) -> None:
+def test_three_hundred_photos_with_thirty_broken_ones(
+    pinhole: Pinhole, tiny_clip: Path, tmp_path: Path
+) -> None:
     photos = write_photos(tmp_path / "in", 300, side=48)
     broken = write_broken(tmp_path / "in" / "sub", 30)
     out = tmp_path / "out.csv"
-    said = pinhole("label", tmp_path / "in", "--labels", LABELS, "--model", tiny_clip, "--csv", out, "--absolute")
+    said = pinhole(
+        "label", tmp_path / "in", "--labels", LABELS, "--model", tiny_clip, "--csv", out, "--absolute"
+    )
     assert said.code == 1
     rows = {row["path"]: row for row in read(out)}
     assert len(rows) == 330
@@ -76,7 +82,9 @@ def test_three_hundred_photos_with_thirty_broken_ones(pinhole: Pinhole, tiny_cli
     assert "30 could not be read" in said.err
 
 
-def test_the_window_gives_the_same_labels(pinhole: Pinhole, tiny_clip: Path, folder: Path, tmp_path: Path) -> None:
+def test_the_window_gives_the_same_labels(
+    pinhole: Pinhole, tiny_clip: Path, folder: Path, tmp_path: Path
+) -> None:
     """The job of the window (on its workers, over a catalogue of its own) and the grid's scoring against the CSV."""
     out = tmp_path / "out.csv"
     pinhole("label", folder, "--labels", LABELS, "--model", tiny_clip, "--csv", out, "--absolute")
@@ -109,7 +117,9 @@ def test_the_window_gives_the_same_labels(pinhole: Pinhole, tiny_clip: Path, fol
         "single",
     )
     scored = score_folder(embeddings.astype(np.float16), np.ones(len(shown), bool), question)
-    grid = [(question.names[best], Decision(d).word) for best, d in zip(scored.best, scored.decision, strict=True)]
+    grid = [
+        (question.names[best], Decision(d).word) for best, d in zip(scored.best, scored.decision, strict=True)
+    ]
     assert grid == [proposed[str(path)] for path in shown]
     catalog.close()
 
@@ -121,7 +131,9 @@ def test_a_second_run_answers_from_the_catalogue(
     pinhole("label", folder, "--labels", LABELS, "--model", tiny_clip, "--csv", first)
     seen: list[Path] = []
     real = zero_shot.prepare_file
-    monkeypatch.setattr(zero_shot, "prepare_file", lambda path, *a, **k: (seen.append(path), real(path, *a, **k))[1])
+    monkeypatch.setattr(
+        zero_shot, "prepare_file", lambda path, *a, **k: (seen.append(path), real(path, *a, **k))[1]
+    )
     pinhole("label", folder, "--labels", LABELS, "--model", tiny_clip, "--csv", second)
     assert first.read_bytes() == second.read_bytes()
     assert all("broken" in path.name for path in seen)
@@ -137,7 +149,9 @@ def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(
         asked.append(len(rows))
         if len(asked) == 8:
             signal.raise_signal(signal.SIGINT)
-            assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL  # a second Ctrl-C would end it on the spot
+            assert (
+                signal.getsignal(signal.SIGINT) is signal.SIG_DFL
+            )  # a second Ctrl-C would end it on the spot
         return real(self, rows, keep)
 
     before = signal.getsignal(signal.SIGINT)
@@ -177,7 +191,9 @@ def test_what_a_person_confirmed_is_written_as_theirs(
     assert "1 left as they were" in said.err
 
 
-def test_only_new_photos_are_labelled(pinhole: Pinhole, tiny_clip: Path, folder: Path, tmp_path: Path) -> None:
+def test_only_new_photos_are_labelled(
+    pinhole: Pinhole, tiny_clip: Path, folder: Path, tmp_path: Path
+) -> None:
     pinhole("label", folder, "--labels", "cat,dog", "--model", tiny_clip)
     write_photos(folder / "new", 2, side=44, seed=9)
     out = tmp_path / "out.csv"
@@ -187,9 +203,13 @@ def test_only_new_photos_are_labelled(pinhole: Pinhole, tiny_clip: Path, folder:
     assert {row["label"] for row in rows if not row["path"].startswith("new/")} <= {"cat", "dog"}
 
 
-def test_labels_and_templates_from_files(pinhole: Pinhole, tiny_clip: Path, folder: Path, tmp_path: Path) -> None:
+def test_labels_and_templates_from_files(
+    pinhole: Pinhole, tiny_clip: Path, folder: Path, tmp_path: Path
+) -> None:
     (tmp_path / "labels.txt").write_text("# mine\nBüsi | cat, kitten | KW-CAT\nrocket\n", encoding="utf-8")
-    (tmp_path / "labels.csv").write_text("label;synonyms;keyword\nBüsi;cat, kitten;KW-CAT\nrocket\n", encoding="utf-8")
+    (tmp_path / "labels.csv").write_text(
+        "label;synonyms;keyword\nBüsi;cat, kitten;KW-CAT\nrocket\n", encoding="utf-8"
+    )
     (tmp_path / "mine.txt").write_text("a drawing of {}\n{} | 0.5\n", encoding="utf-8")
     tables = []
     for name in ("labels.txt", "labels.csv"):
@@ -240,7 +260,8 @@ def test_what_cannot_be_done_is_told_before_the_work(
 
 
 def test_a_wish_that_was_not_met_is_told(pinhole: Pinhole, tiny_clip: Path, folder: Path) -> None:
-    said = pinhole("label", folder, "--labels", "a,b", "--model", tiny_clip, "--precision", "float16", "--device", "cpu")
+    wish = ("--precision", "float16", "--device", "cpu")
+    said = pinhole("label", folder, "--labels", "a,b", "--model", tiny_clip, *wish)
     assert "Note: float16 is for graphics cards" in said.err
 
 
@@ -254,7 +275,9 @@ def test_missing_and_empty_paths(pinhole: Pinhole, tiny_clip: Path, tmp_path: Pa
     assert "There is no photo here." in said.err
 
 
-def test_the_samples_are_labelled_by_their_own_list(pinhole: Pinhole, tiny_clip: Path, tmp_path: Path) -> None:
+def test_the_samples_are_labelled_by_their_own_list(
+    pinhole: Pinhole, tiny_clip: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "samples.csv"
     said = pinhole("samples", "--model", tiny_clip, "--csv", out)
     assert said.code == 0
@@ -269,7 +292,9 @@ def test_names_that_are_no_text_come_through(pinhole: Pinhole, tiny_clip: Path, 
     folder = tmp_path / "in"
     (photo,) = write_photos(folder, 1)
     # Only Linux takes any bytes as a name.
-    raw, escaped = (os.fsdecode(b"caf\xe9.jpg"), "caf\\xe9.jpg") if sys.platform == "linux" else ("café.jpg",) * 2
+    raw, escaped = (
+        (os.fsdecode(b"caf\xe9.jpg"), "caf\\xe9.jpg") if sys.platform == "linux" else ("café.jpg",) * 2
+    )
     names = [raw, "tab\tand\x1b[31mcolour.jpg", "\\xe9.jpg"]
     for name in names:
         shutil.copy(photo, folder / name)
@@ -293,7 +318,16 @@ def test_a_recipe_of_the_window_asks_the_same(
     bars = zero_shot.Bars(min_probability=1.0, min_margin=0.0, background=False)
     recipe = labelling.Recipe(labels, presets.prompt_set_of("plain").templates, "Plain", bars)
     (tmp_path / "recipe.json").write_text(label_recipe.to_text(recipe), encoding="utf-8")
-    words = ("label", folder, "--recipe", tmp_path / "recipe.json", "--model", tiny_clip, "--no-recursive", "--csv")
+    words = (
+        "label",
+        folder,
+        "--recipe",
+        tmp_path / "recipe.json",
+        "--model",
+        tiny_clip,
+        "--no-recursive",
+        "--csv",
+    )
     pinhole(*words, tmp_path / "1.csv")
     assert {(row["decision"], row["prompt_set"]) for row in read(tmp_path / "1.csv")} == {("unsure", "Plain")}
     pinhole(*words, tmp_path / "2.csv", "--min-probability", "0", "--prompt-set", "photo")
@@ -306,7 +340,17 @@ def test_a_hash_that_was_missed_is_made_up_for(
     def fail(path: Path) -> str:
         raise ImageError("It is held by another program")
 
-    words = ("label", folder, "--labels", LABELS, "--model", tiny_clip, "--no-recursive", "--absolute", "--csv")
+    words = (
+        "label",
+        folder,
+        "--labels",
+        LABELS,
+        "--model",
+        tiny_clip,
+        "--no-recursive",
+        "--absolute",
+        "--csv",
+    )
     with monkeypatch.context() as patch:
         patch.setattr(labelling, "content_hash", fail)
         pinhole(*words, tmp_path / "1.csv")

@@ -23,13 +23,27 @@ def run_outside(*words: str, **environment: str) -> subprocess.CompletedProcess[
         f"print('loaded:', *[name for name in {HEAVY!r} if name in sys.modules])\nsys.exit(code)"
     )
     env = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
-    env = {**env, "PYTHONPATH": str(Path(cli.__file__).parent.parent), "QT_QPA_PLATFORM": "xcb", **environment}
-    return subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, env=env, check=False)
+    env = {
+        **env,
+        "PYTHONPATH": str(Path(cli.__file__).parent.parent),
+        "QT_QPA_PLATFORM": "xcb",
+        **environment,
+    }
+    return subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, env=env, check=False
+    )
 
 
 @pytest.mark.parametrize(
     ("words", "code"),
-    [(["--help"], 0), (["label", "--help"], 0), (["--version"], 0), (["label"], 2), (["models"], None), ([], 2)],
+    [
+        (["--help"], 0),
+        (["label", "--help"], 0),
+        (["--version"], 0),
+        (["label"], 2),
+        (["models"], None),
+        ([], 2),
+    ],
     ids=["help", "label-help", "version", "label", "models", "window"],
 )
 def test_light_commands_load_neither_qt_nor_torch(words: list[str], code: int | None) -> None:

@@ -53,6 +53,7 @@ class FeaturesPanel(Panel):
         self.setFocusProxy(self.work.grid)
         self._wire_answers()
         self._wire_hands()
+        self.work.order_tabs()
 
     # --- wiring
 

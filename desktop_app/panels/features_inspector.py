@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QPushBu
 from desktop_app import theme
 from desktop_app.session import Session
 from desktop_app.widgets.feature_histogram import FeatureHistogram
+from desktop_app.widgets.feature_legend import number as short
 from desktop_app.widgets.feature_photos import FeaturePhotos
 from desktop_app.widgets.score_bars import Bar, ScoreBars
 from desktop_app.widgets.section import Column, Section, text
@@ -120,9 +121,13 @@ class FeaturesInspector(Column):
         section.body.addWidget(self.place)
         row = QHBoxLayout()
         row.setSpacing(4)
-        self.strong: list[QToolButton] = []
+        self.stands_out = QLabel(self.tr("Stand out:"))
+        row.addWidget(self.stands_out)
+        self.strong: list[QPushButton] = []
         for _ in range(4):
-            button = QToolButton()
+            button = QPushButton()
+            button.setStyleSheet("padding: 2px 4px")
+            button.setFixedWidth(44)
             button.clicked.connect(lambda _=False, button=button: self.channel_asked.emit(int(button.text())))
             kept = button.sizePolicy()
             kept.setRetainSizeWhenHidden(True)
@@ -163,13 +168,13 @@ class FeaturesInspector(Column):
             return
         self.numbers.setText(
             self.tr(
-                "No. {number}: {low:.2f} to {high:.2f}, mean {mean:.2f} ± {deviation:.2f}; over zero in {positive:.0%}"
+                "No. {number}: {low} to {high}, mean {mean} ± {deviation}; over zero in {positive:.0%}"
             ).format(
                 number=channel.index,
-                low=channel.minimum,
-                high=channel.maximum,
-                mean=channel.mean,
-                deviation=channel.deviation,
+                low=short(channel.minimum),
+                high=short(channel.maximum),
+                mean=short(channel.mean),
+                deviation=short(channel.deviation),
                 positive=channel.positive,
             )
         )
@@ -188,8 +193,8 @@ class FeaturesInspector(Column):
             )
             return
         self.explained.setText(
-            self.tr("What speaks for “{label}” at {layer}: score {score:.2f}").format(
-                label=found.label, layer=found.layer, score=found.score
+            self.tr("What speaks for “{label}” at {layer}: score {score}").format(
+                label=found.label, layer=found.layer, score=short(found.score)
             )
         )
 
@@ -213,7 +218,7 @@ class FeaturesInspector(Column):
                 self.tr("Point at the photo: its receptive field and strongest channels appear here.")
             )
             return
-        value = "" if spot.value is None else self.tr("value {value:.2f}; ").format(value=spot.value)
+        value = "" if spot.value is None else self.tr("value {value}; ").format(value=short(spot.value))
         words = self.tr("Row {row}, column {column}: {value}a position sees {field} px").format(
             row=spot.row + 1, column=spot.column + 1, value=value, field=spot.field
         )
@@ -221,6 +226,7 @@ class FeaturesInspector(Column):
 
     def show_strong(self, strong: "Sequence[Strong]") -> None:
         """The channels that stand out at the place, each a way to that channel."""
+        self.stands_out.setVisible(bool(strong))
         for button, one in zip(self.strong, [*strong, *[None] * len(self.strong)], strict=False):
             button.setVisible(one is not None)
             if one is not None:

@@ -8,6 +8,7 @@ from desktop_app.panels.features_engine import FeaturesEngine
 from desktop_app.panels.features_inspector import FeaturesInspector
 from desktop_app.panels.features_stage import FeaturesStage
 from desktop_app.session import Session
+from desktop_app.widgets.feature_legend import number
 from models.tasks import feature_maps
 
 if TYPE_CHECKING:
@@ -71,8 +72,8 @@ class FeaturesPointer(QObject):
         at = answer.view.to_view(*self._last) if answer is not None and self._last else None
         if answer is None or at is None:
             return ""
-        words = self.tr("“{label}” here: {value:+.2f}")
-        return words.format(label=answer.found.label, value=answer.found.at(*at))
+        words = self.tr("“{label}” here: {value}")
+        return words.format(label=answer.found.label, value=number(answer.found.at(*at)))
 
     def _hovered(self, place: Place | None) -> None:
         shown = self._stage.shown

@@ -1,6 +1,5 @@
 """The road from ResNet-50 to ConvNeXt-T: the paper's steps in a table and a plot, each block drawn, each timed here."""
 
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,8 +20,9 @@ from PySide6.QtWidgets import (
 
 from desktop_app import theme
 from desktop_app.panels import features_steps as words
+from desktop_app.panels.features_steps import Drawn
 from desktop_app.session import Session, as_user_error
-from desktop_app.widgets.feature_block import FeatureBlock
+from desktop_app.widgets.feature_block import FeatureBlock, Mark
 from desktop_app.widgets.feature_road_plot import FeatureRoadPlot
 from desktop_app.widgets.section import text
 from models.spec import Capability
@@ -31,19 +31,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from desktop_app.work import Job, Outcome
-    from models.families.convnext_steps import Op, Step
     from models.tasks.road import RoadStep
 
 _NAME, _ACCURACY, _PARAMETERS, _MACS, _HERE = range(5)
-_ROW = 23
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A step and the layers of its block."""
-
-    step: "Step"
-    ops: "tuple[Op, ...]"
+_ROW = 22
 
 
 class FeaturesRoad(QScrollArea):
@@ -187,13 +178,11 @@ class FeaturesRoad(QScrollArea):
         here, last = self.steps[row], self.steps[max(0, row - 1)]
         self.title.setText(words.title(row, here.step.title))
         self.change.setText(here.step.change)
-        rows = words.rows(last.ops, here.ops)
-        self.before.setVisible(row > 0 and words.changed(rows))
-        self.before.set_block(
-            self.tr("Before"), words.rows(last.ops, last.ops), words.after(last.step.recipe)
-        )
-        named = self.tr("Now") if words.changed(rows) else self.tr("The block")
-        self.now.set_block(named, rows, words.after(here.step.recipe))
+        gone, now = words.rows(last, here, Mark.GONE), words.rows(here, last, Mark.NEW)
+        changed = any(row.mark is not Mark.NONE for row in (*gone, *now))
+        self.before.setVisible(changed)
+        self.before.set_block(self.tr("Before"), gone)
+        self.now.set_block(self.tr("Now") if changed else self.tr("The block"), now)
         self.facts.setText(
             words.facts(last.step.recipe, here.step.recipe, accent=theme.colours().accent_text)
         )

@@ -1,15 +1,24 @@
 """What a step of the road changed, in words and as rows of a drawing."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication
 
-from desktop_app.widgets.feature_block import BlockRow
+from desktop_app.widgets.feature_block import BlockRow, Mark
 
 if TYPE_CHECKING:
-    from models.families.convnext_steps import Op, Recipe
+    from models.families.convnext_steps import Op, Recipe, Step
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A step of the road and the layers of its block."""
+
+    step: "Step"
+    ops: "tuple[Op, ...]"
+
 
 _NAMES = {"batch": "BatchNorm", "layer": "LayerNorm", "relu": "ReLU", "gelu": "GELU"}
 
@@ -23,25 +32,19 @@ def title(place: int, name: str) -> str:
     return f"{place + 1}. {name}"
 
 
-def rows(before: "Sequence[Op]", now: "Sequence[Op]") -> tuple[BlockRow, ...]:
-    """The layers of a block; marked is what was not in the block before."""
+def rows(step: "Drawn", other: "Drawn", mark: Mark) -> tuple[BlockRow, ...]:
+    """The layers of a step's block and what follows on its sum; `mark` is for what the other's block has not."""
     same: set[int] = set()
-    for match in SequenceMatcher(None, before, now, autojunk=False).get_matching_blocks():
+    for match in SequenceMatcher(None, other.ops, step.ops, autojunk=False).get_matching_blocks():
         same.update(range(match.b, match.b + match.size))
-    return tuple(
-        BlockRow(
-            said(op),
-            op.inputs if op.kind == "conv" else 0,
-            op.outputs if op.kind == "conv" else 0,
-            place not in same,
-        )
-        for place, op in enumerate(now)
-    )
+    found = [_row(op, Mark.NONE if place in same else mark) for place, op in enumerate(step.ops)]
+    last, others = _after(step.step.recipe), _after(other.step.recipe)
+    return *found, BlockRow(last, mark=Mark.NONE if last == others else mark)
 
 
-def changed(found: Sequence[BlockRow]) -> bool:
-    """Whether anything in the block is new."""
-    return any(row.marked for row in found)
+def _row(op: "Op", mark: Mark) -> BlockRow:
+    conv = op.kind == "conv"
+    return BlockRow(said(op), op.inputs if conv else 0, op.outputs if conv else 0, mark)
 
 
 def said(op: "Op") -> str:
@@ -54,8 +57,7 @@ def said(op: "Op") -> str:
     return f"{kernel}, {op.inputs} → {op.outputs}"
 
 
-def after(recipe: "Recipe") -> str:
-    """What follows on the sum of a block."""
+def _after(recipe: "Recipe") -> str:
     return "" if recipe.one_activation else _NAMES[recipe.activation]
 
 

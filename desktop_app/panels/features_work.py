@@ -1,5 +1,7 @@
 """The centre of the features panel: the network at the left, five ways to look at the right of it."""
 
+from itertools import pairwise
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
@@ -124,6 +126,12 @@ class FeaturesWork(QStackedWidget):
         column.addLayout(row)
         column.addWidget(self.grid, 1)
         return self.channels
+
+    def order_tabs(self) -> None:
+        """The Tab key follows the eye: down the network, along the top, then what stands there."""
+        walk = (self.network, self.tabs, self.order, self.shared, self.grid, self.stage.view)
+        for first, second in pairwise(walk):
+            QWidget.setTabOrder(first, second)
 
     def show_work(self, shown: bool) -> None:
         """The work, or words on where photos come from; the road needs no photo."""

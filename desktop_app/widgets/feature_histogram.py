@@ -7,6 +7,7 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from desktop_app import theme
+from desktop_app.widgets.feature_legend import number
 
 if TYPE_CHECKING:
     from models.tasks.feature_maps import Channel
@@ -62,8 +63,8 @@ class FeatureHistogram(QWidget):
         painter.setFont(theme.small_font())
         painter.setPen(QColor(c.muted))
         under = QRectF(0, room.bottom() + 2, self.width(), _WORDS)
-        painter.drawText(under, Qt.AlignmentFlag.AlignLeft, f"{low:.2f}")
-        painter.drawText(under, Qt.AlignmentFlag.AlignRight, f"{high_end:.2f}")
+        painter.drawText(under, Qt.AlignmentFlag.AlignLeft, number(low))
+        painter.drawText(under, Qt.AlignmentFlag.AlignRight, number(high_end))
         if low < 0 < high_end:
             x = room.left() + room.width() * -low / (high_end - low)
             painter.setPen(QPen(QColor(c.text), 1, Qt.PenStyle.DashLine))

@@ -262,7 +262,7 @@ class MaskPanel(Panel):
         self.work.stage.canvas.toggle_zoom()
 
     def do_assign(self, digit: int) -> None:
-        """1 to 4 show one picture alone, 0 (and the same digit again) all of them."""
+        """1 to 5 show one picture alone, 0 (and the same digit again) all of them."""
         panes = self.work.panes
         if 1 <= digit <= len(panes.panes):
             panes.show_alone(None if panes.alone == digit - 1 else digit - 1)

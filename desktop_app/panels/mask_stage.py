@@ -1,4 +1,4 @@
-"""The four pictures of the masking panel: what is hidden, what was painted, the two together, and the error."""
+"""The pictures of the masking panel: what is hidden, what was painted, the two together, the error, the photo."""
 
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,7 @@ class MaskStage(QWidget):
         super().__init__()
         self.lens = Lens(self)
         self.canvas = MaskCanvas(lens=self.lens)
-        self.painted, self.pasted, self.error = (ImageView(lens=self.lens) for _ in range(3))
+        self.painted, self.pasted, self.error, self.photo = (ImageView(lens=self.lens) for _ in range(4))
         self.legend = Legend(COLOUR_MAP)
         self.high = 0
         named = (
@@ -43,6 +43,7 @@ class MaskStage(QWidget):
             ),
             (self.tr("Combined"), self.pasted, self.tr("visible patches kept"), None, What.PASTED),
             (self.tr("Error"), self.error, "", self.legend, What.ERROR),
+            (self.tr("Photo"), self.photo, self.tr("as the model sees it"), None, What.ORIGINAL),
         )
         panes = []
         for name, view, hint, aside, what in named:
@@ -59,19 +60,20 @@ class MaskStage(QWidget):
             )
         )
         self.canvas.pointed.connect(self.hovered)
-        self.panes = Panes(panes)
+        self.panes = Panes(panes, lead=True)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.panes)
 
     @property
     def views(self) -> tuple[ImageView, ...]:
-        """The four pictures."""
-        return self.canvas, self.painted, self.pasted, self.error
+        """All pictures."""
+        return self.canvas, self.painted, self.pasted, self.error, self.photo
 
     def show_view(self, picture: Pixels | None) -> None:
         """The photo as the model sees it (or whole, while the model is still to come)."""
         self.canvas.set_image(picture)
+        self.photo.set_image(picture)
 
     def show_mask(self, mask: "Mask | None", patches: "Hidden | None") -> None:
         """Cover what is hidden, at once."""
@@ -97,11 +99,11 @@ class MaskStage(QWidget):
 
     def wait(self, words: str) -> None:
         """The pictures of the model are still to come."""
-        for view in self.views[1:]:
+        for view in (self.painted, self.pasted, self.error):
             view.set_image(None)
             view.set_words(words)
 
     def set_place(self, place: tuple[float, float] | None) -> None:
-        """Mark a place of the model's picture in all four."""
+        """Mark a place of the model's picture in all of them."""
         for view in self.views:
             view.set_place(place)

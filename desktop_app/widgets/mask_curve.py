@@ -80,7 +80,7 @@ class MaskCurve(QWidget):
         plot.setMouseEnabled(False, False)
         plot.setMenuEnabled(False)
         plot.hideButtons()
-        plot.setXRange(0, 100, padding=0.03)
+        plot.setXRange(0, 100, padding=0.06)
         plot.setStyleSheet("background: transparent")
         if not self._small:
             plot.setLabel("bottom", self.tr("hidden, %"), color=c.muted)

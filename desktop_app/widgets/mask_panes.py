@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QPoint, QRectF, Qt, Signal
+from PySide6.QtCore import QPoint, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QLinearGradient, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
@@ -11,7 +11,7 @@ from desktop_app.widgets.image_view import ImageView
 from desktop_app.widgets.section import ElidedLabel
 from models.tasks.colours import table
 
-_CAPTION = 30
+_CAPTION, _GAP, _EDGE = 34, 8, 12
 
 
 class Legend(QWidget):
@@ -98,6 +98,7 @@ class Pane(QWidget):
         row.addStretch(0)
         self.button = QToolButton()
         self.button.setCheckable(True)
+        self.button.setIconSize(QSize(14, 14))
         theme.current().keep_icon(self.button, "full_screen")
         self.button.setAccessibleName(self.tr("{name} alone").format(name=name))
         self.button.clicked.connect(self.alone_asked)
@@ -120,16 +121,19 @@ class Pane(QWidget):
 
 
 class Panes(QWidget):
-    """Panes in the arrangement (a row, a square, a column) that makes square pictures largest."""
+    """Panes in the arrangement that makes square pictures largest: a row, a square, a column.
 
-    def __init__(self, panes: Sequence[Pane], parent: QWidget | None = None) -> None:
+    With `lead` the first of five stands large at the left of the other four, unless the room is too flat for that.
+    """
+
+    def __init__(self, panes: Sequence[Pane], parent: QWidget | None = None, *, lead: bool = False) -> None:
         super().__init__(parent)
         self.panes = list(panes)
+        self._lead = lead and len(self.panes) == 5
         self._alone: int | None = None
-        self._columns = 0
+        self._arranged = 0  # columns, or -1 with the first one large
         self._grid = QGridLayout(self)
-        self._grid.setContentsMargins(8, 4, 8, 4)
-        self._grid.setSpacing(8)
+        self._grid.setSpacing(_GAP)
         for i, pane in enumerate(self.panes):
             pane.setParent(self)
             pane.alone_asked.connect(lambda i=i: self.show_alone(None if self._alone == i else i))
@@ -151,38 +155,72 @@ class Panes(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         self._arrange()
-        self._gather()
-
-    def _gather(self) -> None:
-        """Keep every name close to its picture: what height is left over goes above and below all of them."""
-        columns = self._columns
-        rows = 1 if self._alone is not None else -(-len(self.panes) // columns)
-        side = (self.width() - 8 * (columns + 1)) / columns
-        spare = max(0, round(self.height() - rows * (side + _CAPTION + 8)) - 8)
-        self._grid.setContentsMargins(8, 4 + spare // 2, 8, 4 + spare - spare // 2)
 
     def _arrange(self, *, force: bool = False) -> None:
-        columns = 1 if self._alone is not None else self._best()
-        if columns == self._columns and not force:
-            return
-        self._columns = columns
-        for pane in self.panes:
-            self._grid.removeWidget(pane)
-        rows = -(-len(self.panes) // columns) if self._alone is None else len(self.panes)
-        for i, pane in enumerate(self.panes):
-            self._grid.addWidget(pane, i // columns, i % columns)
-        for i in range(len(self.panes)):
-            shown = self._alone is None or i == self._alone
-            self._grid.setColumnStretch(i, int(i < columns))
-            self._grid.setRowStretch(i, int(i < rows and shown))
+        columns, side = self._best()
+        wanted = -1 if self._leads(side) else columns
+        if self._alone is not None:
+            wanted = 1
+        if wanted != self._arranged or force:
+            self._arranged = wanted
+            self._place(wanted)
         self._gather()
 
-    def _best(self) -> int:
-        count, width, height = len(self.panes), self.width(), self.height()
+    def _place(self, columns: int) -> None:
+        for pane in self.panes:
+            self._grid.removeWidget(pane)
+        for i in range(len(self.panes)):
+            self._grid.setColumnStretch(i, 0)
+            self._grid.setRowStretch(i, 0)
+        for i, pane in enumerate(self.panes):
+            if columns > 0:
+                row, column = divmod(i, columns)
+                self._grid.addWidget(pane, row, column)
+            elif i == 0:
+                row, column = 0, 0
+                self._grid.addWidget(pane, 0, 0, 2, 1)
+            else:
+                row, column = divmod(i - 1, 2)
+                self._grid.addWidget(pane, row, column + 1)
+            if self._alone is None or self._alone == i:
+                self._grid.setRowStretch(row, 1)
+                self._grid.setColumnStretch(max(column, 0) + (columns < 0 < i), 1)
+
+    def _gather(self) -> None:
+        """Keep every name close to its picture: room that is left over goes around all of them."""
+        width, height = self.width() - 2 * _EDGE, self.height() - 8
+        if self._alone is not None:
+            across, down = width, height
+        elif self._arranged < 0:
+            side = self._lead_side()
+            large = 2 * side + _CAPTION + _GAP
+            for column, part in enumerate((large, side, side)):
+                self._grid.setColumnStretch(column, max(1, round(part)))
+            across, down = round(large + 2 * side + 2 * _GAP), round(large + _CAPTION)
+        else:
+            columns, side = self._arranged, self._best()[1]
+            rows = -(-len(self.panes) // columns)
+            across = round(columns * (side + _GAP)) - _GAP
+            down = round(rows * (side + _CAPTION + _GAP)) - _GAP
+        left, top = max(0, width - across) // 2, max(0, height - down) // 2
+        self._grid.setContentsMargins(_EDGE + left, 4 + top, _EDGE + left, 4 + top)
+
+    def _leads(self, side: float) -> bool:
+        return self._lead and self._lead_side() >= 0.7 * side
+
+    def _lead_side(self) -> float:
+        """The side of the four small pictures beside a large one."""
+        width, height = self.width() - 2 * _EDGE, self.height() - 8
+        return max(24.0, min((height - 2 * _CAPTION - _GAP) / 2, (width - _CAPTION - 3 * _GAP) / 4))
+
+    def _best(self) -> tuple[int, float]:
+        """Columns, and the side that the pictures get."""
+        count, width, height = len(self.panes), self.width() - 2 * _EDGE, self.height() - 8
 
         def side(columns: int) -> float:
             rows = -(-count // columns)
-            return min(width / columns - 8, height / rows - _CAPTION - 8)
+            return min((width + _GAP) / columns - _GAP, (height + _GAP) / rows - _CAPTION - _GAP)
 
         whole = [columns for columns in range(1, count + 1) if count % columns == 0]
-        return max(whole, key=lambda columns: (round(side(columns) / 8), columns))
+        best = max(whole, key=lambda columns: (round(side(columns) / 8), columns))
+        return best, max(24.0, side(best))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QAbstractSlider, QComboBox, QMenu, QSpinBox
 
@@ -374,7 +374,7 @@ def test_two_strategies_and_two_models_side_by_side(app: MaskRobot, tmp_path: Pa
 def test_one_picture_alone_and_all_again(app: MaskRobot) -> None:
     panes = app.mask.work.stage.panes
     app.press("2", on=app.window)
-    assert [pane.isVisible() for pane in panes.panes] == [False, True, False, False]
+    assert [pane.isVisible() for pane in panes.panes] == [False, True, False, False, False]
     app.press("2", on=app.window)
     assert all(pane.isVisible() for pane in panes.panes)
     panes.panes[3].button.click()
@@ -387,8 +387,14 @@ def test_zoom_and_pan_are_shared(app: MaskRobot) -> None:
     stage = app.mask.work.stage
     app.press("z", on=app.window)
     assert stage.lens.zoom > 1
-    rects = [view.picture_rect() for view in stage.views]
-    assert max(abs(rect.width() - rects[0].width()) for rect in rects) < rects[0].width() * 0.05
+    before = stage.lens.centre
+    view, middle = stage.error, stage.error.rect().center()
+    QTest.mousePress(view, Qt.MouseButton.LeftButton, pos=middle)
+    QTest.mouseMove(view, middle + QPoint(15, 10))
+    QTest.mouseRelease(view, Qt.MouseButton.LeftButton, pos=middle + QPoint(15, 10))
+    assert stage.lens.centre != before
+    for view in stage.views:
+        assert view.place_at(QPointF(view.rect().center())) == pytest.approx(stage.lens.centre, abs=0.02)
     app.press("z", on=app.window)
     assert stage.lens.zoom == 1
 

@@ -93,8 +93,8 @@ class Review(QObject):
         call = partial(
             _keep, self._session.catalog, verb, {photos[place]: word for place, word in words.items()}
         )
-        # One lane and one after the other: an undo must not overtake what it undoes.
-        self._session.work.once(call, self._named, lane="model")
+        # One lane and one after the other: an undo must not overtake what it undoes. Closing the window loses none.
+        self._session.work.once(call, self._named, lane="model", must=True)
 
     # --- undo and redo
 
@@ -140,17 +140,18 @@ class Review(QObject):
     def _travel(self, *, back: bool) -> None:
         ids = self._reader.folder.ids[: self._reader.folder.count].tolist()
         call = partial(_travelled, self._session.catalog, ids, back)
-        self._session.work.once(call, partial(self._arrived, self._reader.generation), lane="model")
+        done = partial(self._arrived, self._reader.generation)
+        self._session.work.once(call, done, lane="model", must=True)
 
     def _arrived(self, generation: int, outcome: Outcome) -> None:
-        if outcome.error is None and generation == self._reader.generation:
-            words, names = outcome.value
-            folder = self._reader.folder
-            before = {place: None for place in folder.said if place not in words}
-            self._reader.put_said({**before, **words})
-            self._take_names(names)
-        else:
+        if outcome.error is not None:
             self._named(outcome)
+            return
+        words, names = outcome.value
+        if generation == self._reader.generation:  # else another folder is open: its words are looked up anew
+            before = {place: None for place in self._reader.folder.said if place not in words}
+            self._reader.put_said({**before, **words})
+        self._take_names(names)
 
     def _named(self, outcome: Outcome) -> None:
         if outcome.error is not None:

@@ -5,6 +5,7 @@ No Qt is imported here before a `Work` asks for it, so the command line can use 
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Collection, Iterable
 from functools import partial
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from desktop_app.work.job import Job, JobState, Slots
 from desktop_app.work.journal import JobJournal, JobRecord, Journal
-from desktop_app.work.lane import DeviceGate, Lane, Outcome, Request, serials
+from desktop_app.work.lane import DeviceGate, Lane, Outcome, Request, attempt, serials
 from desktop_app.work.pacer import Mailbox, Pacer
 from desktop_app.work.turns import TurnTaking
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DeviceGate", "Job", "JobRecord", "JobState", "Journal", "Outcome", "Work"]
 
+LOG = logging.getLogger(__name__)
 Done = Callable[[Outcome], None]
 Post = Callable[[Callable[[], None]], None]
 
@@ -79,11 +81,14 @@ class Work:
         self._ask(lane, Request(key, serial, call, done))
         return serial
 
-    def once(self, call: Callable[[], Any], done: Done, lane: str = "io") -> str:
-        """Run `call` on the lane, replacing nothing. Returns a key for `drop`."""
+    def once(self, call: Callable[[], Any], done: Done, lane: str = "io", *, must: bool = False) -> str:
+        """Run `call` on the lane, replacing nothing. Returns a key for `drop`.
+
+        With `must` (a person's word that is to be kept) `close` runs it if it still waits then.
+        """
         serial = next(self._serials)
         key = f"once-{serial}"
-        self._ask(lane, Request(key, serial, call, done))
+        self._ask(lane, Request(key, serial, call, done, must))
         return key
 
     def drop(self, key: str) -> None:
@@ -192,11 +197,15 @@ class Work:
         self._closed = True
         if self.bridge:
             self.bridge.shut()
-        for lane in self._lanes.values():
-            lane.stop()
+        left = [request for lane in self._lanes.values() for request in lane.stop()]
         for job in self.jobs:
             job.interrupt()
         ended = [lane.join(deadline) for lane in self._lanes.values()]
+        # After the join, so that nothing overtakes a call of the same lane that was running.
+        for request in sorted(left, key=lambda one: one.serial):
+            outcome = attempt(request)
+            if outcome.error is not None:
+                LOG.error("what had to be kept could not be: %s", outcome.details)
         ended += [job.join(max(0.0, deadline - monotonic())) for job in self.jobs]
         ended.append(self._pacer.close(deadline))
         with self._book:

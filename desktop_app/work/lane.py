@@ -35,12 +35,13 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Request:
-    """One call that waits for its turn, and the function that wants its outcome."""
+    """One call that waits for its turn, and the function that wants its outcome; `must` is run even at the end."""
 
     key: str
     serial: int
     call: Callable[[], Any]
     done: Callable[[Outcome], None] | None = None
+    must: bool = False
 
 
 def attempt(request: Request) -> Outcome:
@@ -154,12 +155,14 @@ class Lane:
             gone = [key for key in self._waiting if key not in keys]
             return [self._waiting.pop(key) for key in gone]
 
-    def stop(self) -> None:
-        """Take and start nothing more. Returns at once; a running call ends by itself."""
+    def stop(self) -> list[Request]:
+        """Take and start nothing more; returns what waits and must still be run. A running call ends by itself."""
         with self._news:
             self._open = False
+            left = [request for request in self._waiting.values() if request.must]
             self._waiting.clear()
             self._news.notify_all()
+            return left
 
     def join(self, deadline: float) -> bool:
         """Wait for the threads until `deadline` (of `time.monotonic`); True when all have ended."""

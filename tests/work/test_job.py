@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -399,3 +400,35 @@ def test_closing_does_not_wait_longer_than_it_is_told(tmp_path: Path) -> None:
     assert owner.work.close(0.05) is False
     stuck.set()
     assert owner.work.close(20)
+
+
+def test_closing_runs_what_must_be_kept_and_nothing_else_that_waits() -> None:
+    work = Work(post=lambda call: None)
+    busy, free = threading.Event(), threading.Event()
+    kept: list[str] = []
+
+    def hold() -> None:
+        busy.set()
+        free.wait(20)
+        kept.append("held")
+
+    work.once(hold, lambda outcome: None, lane="model")
+    assert busy.wait(20)
+    for name in ("first", "second"):
+        work.once(partial(kept.append, name), lambda outcome: None, lane="model", must=True)
+    work.once(partial(kept.append, "look"), lambda outcome: None, lane="model")
+    free.set()
+    assert work.close(20)
+    assert kept == ["held", "first", "second"]
+
+
+def test_a_stuck_model_does_not_lose_what_must_be_kept() -> None:
+    work = Work(post=lambda call: None)
+    busy, free = threading.Event(), threading.Event()
+    kept: list[str] = []
+    work.once(lambda: (busy.set(), free.wait(20)), lambda outcome: None, lane="model")
+    assert busy.wait(20)
+    work.once(partial(kept.append, "word"), lambda outcome: None, lane="model", must=True)
+    assert work.close(0.05) is False
+    assert kept == ["word"]
+    free.set()

@@ -1,0 +1,77 @@
+"""A person's word on its way to the catalogue: the window closed, or another folder opened, in the middle of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from desktop_app.catalog import Catalog, open_catalog
+from desktop_app.label_book import LabelBook
+from desktop_app.notify import Notify
+from desktop_app.panels.label_reader import PhotoReader
+from desktop_app.panels.label_review import Review
+from desktop_app.session import Session
+from desktop_app.settings import Settings
+from desktop_app.work import Work
+from tests.waiting import until
+
+
+class Desk:
+    """A review over one photo, with the outcomes in hand: nothing arrives before `deliver`."""
+
+    def __init__(self, folder: Path, catalog: Catalog) -> None:
+        self.calls: list[Callable[[], None]] = []
+        self.work = Work(post=self.calls.append)
+        self.catalog = catalog
+        self.photo = folder / "a.jpg"
+        self.photo.write_bytes(b"a photo")
+        self.session = Session(Settings(folder / "settings.json"), self.work, catalog, Notify())
+        self.session.photos.extend([str(self.photo)])
+        self.reader = PhotoReader(self.session)
+        self.reader.folder.grow(1)
+        self.review = Review(self.session, self.reader, LabelBook())
+
+    def deliver(self) -> None:
+        until(lambda: self.calls)
+        while self.calls:
+            self.calls.pop(0)()
+
+    def kept(self) -> dict[int, str]:
+        return self.catalog.confirmed()
+
+
+@pytest.fixture
+def desk(tmp_path: Path, qapp: object) -> Iterator[Desk]:
+    with open_catalog(tmp_path / "catalog.sqlite") as catalog:
+        made = Desk(tmp_path, catalog)
+        yield made
+        made.work.close(20)
+
+
+def test_a_word_said_while_the_model_is_busy_is_kept_when_the_window_closes(desk: Desk) -> None:
+    busy, free = threading.Event(), threading.Event()
+    desk.work.once(lambda: (busy.set(), free.wait(20)), lambda outcome: None, lane="model")
+    assert busy.wait(20)
+    desk.review.confirm([0], "cat")
+    assert desk.kept() == {}, "it waits behind the model"
+    free.set()
+    assert desk.work.close(20)
+    assert list(desk.kept().values()) == ["cat"]
+
+
+def test_an_undo_that_arrives_in_another_folder_is_named_and_changes_nothing_there(desk: Desk) -> None:
+    desk.review.confirm([0], "cat")
+    desk.deliver()
+    desk.reader.folder.ids = np.array([desk.catalog.photo(desk.photo).id])  # type: ignore[union-attr]
+    assert desk.review.words[0].startswith("confirm")
+    desk.review.undo()
+    desk.reader.generation += 1
+    said = dict(desk.reader.folder.said)
+    desk.deliver()
+    assert desk.kept() == {}
+    assert desk.reader.folder.said == said
+    assert desk.review.words == ("", "confirm “cat”, 1 photo")

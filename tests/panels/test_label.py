@@ -10,7 +10,17 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QMenu
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractItemView,
+    QAbstractSpinBox,
+    QComboBox,
+    QLineEdit,
+    QMenu,
+    QPlainTextEdit,
+    QTableView,
+    QWidget,
+)
 
 from desktop_app import label_recipe
 from desktop_app.panels import label_dialogs
@@ -463,3 +473,19 @@ def test_a_filter_that_fits_nothing_offers_the_way_back(app: LabelRobot) -> None
     app.label.nothing.action_clicked.emit()
     assert len(app.shown()) == 16
     assert app.label.pages.currentWidget() is app.label.grid
+
+
+def test_every_control_has_a_name_for_those_who_do_not_see_it(app: LabelRobot) -> None:
+    kinds = (QAbstractButton, QLineEdit, QComboBox, QAbstractItemView, QAbstractSpinBox, QPlainTextEdit)
+    nameless = [
+        f"{type(widget).__name__} in {type(widget.parent()).__name__}"
+        for root in (app.label, app.label.look)
+        for widget in root.findChildren(QWidget)
+        if isinstance(widget, kinds) and widget.focusPolicy() != Qt.FocusPolicy.NoFocus
+        if not widget.accessibleName() and not (isinstance(widget, QAbstractButton) and widget.text())
+        if not isinstance(widget.parent(), QAbstractSpinBox | QComboBox | QTableView)
+        if widget.isVisibleTo(root) and widget.window() is app.window
+    ]
+    assert nameless == []
+    app.label.look.min_margin.set_value(0.25)
+    assert app.label.look.min_margin.accessibleName().endswith("25%")

@@ -21,10 +21,6 @@ if TYPE_CHECKING:
     from models.tasks.masking import MaskResult
 
 
-def _tr(words: str) -> str:
-    return QCoreApplication.translate("MaskFiles", words)
-
-
 def ask_save(parent: QWidget, title: str, proposal: str, kinds: str) -> str:
     """A file to write to; "" when cancelled. `kinds` are Qt's name filters."""
     return QFileDialog.getSaveFileName(parent, title, proposal, kinds)[0]
@@ -181,7 +177,7 @@ def _write_mask(shown: Shown, path: Path) -> None:
 
 def _result(shown: Shown) -> "MaskResult":
     if shown.result is None:
-        raise DataError(_tr("There is no picture to save yet"))
+        raise DataError(QCoreApplication.translate("MaskFiles", "There is no picture to save yet"))
     return shown.result
 
 

@@ -10,15 +10,12 @@ if TYPE_CHECKING:
     from models.tasks.masking import MaskResult, Why75
 
 GREY_LEVELS = 255
-
-
-def _tr(words: str) -> str:
-    return QCoreApplication.translate("MaskWords", words)
+translate = QCoreApplication.translate
 
 
 def decibel(value: float) -> str:
     """PSNR to read: higher is better."""
-    return _tr("exact") if math.isinf(value) else f"{value:.1f} dB"
+    return translate("MaskWords", "exact") if math.isinf(value) else f"{value:.1f} dB"
 
 
 def squared(score: "Score") -> str:
@@ -34,60 +31,67 @@ def percent(share: float) -> str:
 def verdict(result: "MaskResult") -> str:
     """Whether the model did better than two fillings that know nothing of pictures."""
     if not result.patches.any():
-        return _tr("Nothing is hidden, so there is nothing to paint back. Hide some patches.")
+        return translate(
+            "MaskWords", "Nothing is hidden, so there is nothing to paint back. Hide some patches."
+        )
     if result.patches.all():
-        return _tr("Everything is hidden: what is painted is what the model expects of any photo.")
+        return translate(
+            "MaskWords", "Everything is hidden: what is painted is what the model expects of any photo."
+        )
     ahead = result.score.psnr - result.bilinear.psnr
     share = result.score.mse / result.mean_fill.mse if result.mean_fill.mse else 1.0
     if math.isnan(ahead) or math.isinf(ahead):
-        return _tr("The hidden patches are so even that copying brings them back.")
+        return translate("MaskWords", "The hidden patches are so even that copying brings them back.")
     if share > 0.995:
-        lead = _tr("The model is no better here than filling in the mean colour")
+        lead = translate("MaskWords", "The model is no better here than filling in the mean colour")
     else:
-        lead = _tr("The model leaves {share} of the error that filling in the mean colour leaves").format(
-            share=percent(share)
-        )
+        lead = translate(
+            "MaskWords", "The model leaves {share} of the error that filling in the mean colour leaves"
+        ).format(share=percent(share))
     if ahead >= 0.1:
-        return _tr("{lead}, and is {ahead:.1f} dB better than copying the neighbours.").format(
-            lead=lead, ahead=ahead
-        )
+        return translate(
+            "MaskWords", "{lead}, and is {ahead:.1f} dB better than copying the neighbours."
+        ).format(lead=lead, ahead=ahead)
     if ahead <= -0.1:
-        return _tr("{lead}, and copying the neighbours is {ahead:.1f} dB better.").format(
+        return translate("MaskWords", "{lead}, and copying the neighbours is {ahead:.1f} dB better.").format(
             lead=lead, ahead=-ahead
         )
-    return _tr("{lead}, and as good as copying the neighbours.").format(lead=lead)
+    return translate("MaskWords", "{lead}, and as good as copying the neighbours.").format(lead=lead)
 
 
 def meaning() -> str:
     """What MSE and PSNR are."""
-    return _tr(
+    return translate(
+        "MaskWords",
         "Over the hidden patches alone. MSE: mean squared error of values from 0 to 1, less is better. PSNR: the same "
-        "in decibels, more is better; 3 dB more is half the error."
+        "in decibels, more is better; 3 dB more is half the error.",
     )
 
 
 def tokens(result: "MaskResult") -> str:
     """What the encoder read and what that saved."""
-    seen = _tr("The encoder read {seen} of {total} patches").format(
+    seen = translate("MaskWords", "The encoder read {seen} of {total} patches").format(
         seen=result.tokens_seen, total=result.tokens_all
     )
     if result.compute_saved > 0:
-        return _tr("{seen}, which spared it {saved} of its work.").format(
+        return translate("MaskWords", "{seen}, which spared it {saved} of its work.").format(
             seen=seen, saved=percent(result.compute_saved)
         )
     if result.patches.any() and result.tokens_seen == result.tokens_all:
-        return _tr(
-            "{seen}: this model reads a mask token for each hidden patch, so hiding saves no work."
+        return translate(
+            "MaskWords",
+            "{seen}: this model reads a mask token for each hidden patch, so hiding saves no work.",
         ).format(seen=seen)
     return f"{seen}."
 
 
 def why(found: "Why75") -> str:
     """Why three quarters are hidden, measured on this picture."""
-    text = _tr(
+    text = translate(
+        "MaskWords",
         "With {few} hidden, copying the neighbours reaches {few_copy} on this photo (the model {few_model}): gaps "
         "that small need no understanding. With 75 % hidden copying falls to {copy} (the model {model}), so a model "
-        "has to know what things look like."
+        "has to know what things look like.",
     ).format(
         few=percent(found.few_ratio),
         few_copy=decibel(found.few_copying),
@@ -97,8 +101,9 @@ def why(found: "Why75") -> str:
     )
     if found.compute_saved <= 0:
         return text
-    saved = _tr(
-        "And the encoder reads {seen} of {total} patches: {saved} of its work is saved while it learns."
+    saved = translate(
+        "MaskWords",
+        "And the encoder reads {seen} of {total} patches: {saved} of its work is saved while it learns.",
     )
     return f"{text} " + saved.format(
         seen=found.tokens_seen, total=found.tokens_all, saved=percent(found.compute_saved)
@@ -107,9 +112,9 @@ def why(found: "Why75") -> str:
 
 def patch(row: int, column: int, error: float) -> str:
     """One patch: where it is and how far off the paint is."""
-    where = _tr("Row {row}, column {column}").format(row=row + 1, column=column + 1)
+    where = translate("MaskWords", "Row {row}, column {column}").format(row=row + 1, column=column + 1)
     if math.isnan(error):
-        return _tr("{where}: visible, the model read it.").format(where=where)
-    return _tr("{where}: hidden, {error:.0f} of {most} grey levels off.").format(
+        return translate("MaskWords", "{where}: visible, the model read it.").format(where=where)
+    return translate("MaskWords", "{where}: hidden, {error:.0f} of {most} grey levels off.").format(
         where=where, error=error, most=GREY_LEVELS
     )

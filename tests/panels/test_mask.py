@@ -421,6 +421,21 @@ def test_a_folder_of_another_kind_is_refused_in_words_and_the_model_stays(
     assert app.what_went_wrong() == ""
 
 
+def test_a_model_that_cannot_be_opened_says_why_and_another_can_be_chosen(
+    start: Start, photos: Path, model: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken"
+    write_tiny_mae(broken)
+    weights = broken / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:900])
+    app = start(photos, folder=broken)
+    app.wait_until(app.what_went_wrong)
+    assert app.mask.result is None
+    app.mask.side.model_chosen.emit(str(model))
+    app.wait_painted()
+    assert app.what_went_wrong() == ""
+
+
 def test_a_broken_photo_gives_its_reason_and_the_next_one_works(app: MaskRobot) -> None:
     app.look_at("broken.jpg")
     app.wait_for_photo()

@@ -115,8 +115,8 @@ class Catalog:
                 return to_record(one_photo(db, photo))
             db.execute("DELETE FROM photos WHERE id = ?", (photo,))
             db.execute(
-                "UPDATE photos SET path = ?, size = ?, mtime_ns = ?, seen = ? WHERE id = ?",
-                (to_bytes(record.path), record.size, record.mtime_ns, time.time(), old),
+                "UPDATE photos SET path = ?, size = ?, mtime_ns = ?, seen = ?, content = ?, error = NULL WHERE id = ?",
+                (to_bytes(record.path), record.size, record.mtime_ns, time.time(), content, old),
             )
             return to_record(one_photo(db, old))
 

@@ -59,6 +59,11 @@ def by_path(db: sqlite3.Connection, paths: list[bytes]) -> dict[bytes, tuple[Any
     return known
 
 
+def was(content: int) -> int:
+    """The size that notes, in place of a file that is gone, which content it had; no file has a negative one."""
+    return -1 - content
+
+
 def sync_one(
     db: sqlite3.Connection,
     known: dict[bytes, tuple[Any, ...]],
@@ -72,7 +77,9 @@ def sync_one(
         return to_record(row)
     hashed = "SELECT 1 FROM contents WHERE size = ? AND sha256 IS NOT NULL LIMIT 1"
     wants_hash = db.execute(hashed, (size,)).fetchone() is not None
-    content = db.execute("INSERT INTO contents (size) VALUES (?) RETURNING id", (size,)).fetchone()[0]
+    # What is gone still says what it was, so that it is recognised when it turns up elsewhere.
+    kept = size if size >= 0 or row is None else was(row[8])
+    content = db.execute("INSERT INTO contents (size) VALUES (?) RETURNING id", (kept,)).fetchone()[0]
     if row is None:
         db.execute(
             "INSERT INTO photos (path, size, mtime_ns, content, seen) VALUES (?, ?, ?, ?, ?)",
@@ -158,7 +165,9 @@ def put_vectors(
 
 def vanished(db: sqlite3.Connection, photo: int, content: int, exists: Callable[[Path], bool]) -> int | None:
     rows = db.execute(
-        "SELECT id, path FROM photos WHERE content = ? AND id <> ? ORDER BY id", (content, photo)
+        "SELECT id, path FROM photos WHERE (content = ? OR content IN (SELECT id FROM contents WHERE size = ?))"
+        " AND id <> ? ORDER BY id",
+        (content, was(content), photo),
     )
     return next((row[0] for row in rows.fetchall() if not exists(Path(os.fsdecode(row[1])))), None)
 
@@ -173,7 +182,10 @@ def spoken_for(db: sqlite3.Connection, photo: int) -> bool:
 
 def sweep(db: sqlite3.Connection) -> None:
     """Delete contents that no photo has, and their vectors."""
-    orphans = db.execute("SELECT id FROM contents WHERE id NOT IN (SELECT content FROM photos)").fetchall()
+    orphans = db.execute(
+        "SELECT id FROM contents WHERE id NOT IN (SELECT content FROM photos) AND id NOT IN"
+        " (SELECT -1 - c.size FROM photos p JOIN contents c ON c.id = p.content WHERE c.size < -1)"
+    ).fetchall()
     spaces = db.execute("SELECT id FROM spaces").fetchall()
     keys = [(space * SPACE + content,) for (space,) in spaces for (content,) in orphans]
     db.executemany("DELETE FROM vectors WHERE key = ?", keys)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from desktop_app.catalog import Catalog
+from desktop_app.catalog import Catalog, PhotoFacts
 from desktop_app.label_store import LabelStore, remember_contents
 from models.images import content_hash
 from models.tasks import auto_label
@@ -116,6 +116,32 @@ def test_a_photo_mended_is_done_by_retrying(catalog: Catalog, photos: Path) -> N
     _, asked = label(catalog, photos)
     assert asked == ["03.jpg"]
     assert "03.jpg" in labels(catalog, photos)
+
+
+def test_a_photo_looked_at_while_it_was_gone_is_recognised_where_it_turns_up(
+    catalog: Catalog, photos: Path
+) -> None:
+    here, there = photos / "00.jpg", photos / "sorted" / "00.jpg"
+    store = LabelStore(catalog, catalog.start_run("auto_label"), "m", content_hash)
+    store.known([here])
+    record = catalog.photo(here)
+    assert record is not None
+    catalog.put_facts([PhotoFacts(record.id, sha256=content_hash(here))])
+    catalog.put_embeddings("m", [(record.id, np.ones(4))])
+    catalog.confirm([record.id], "cat")
+    there.parent.mkdir()
+    here.rename(there)
+    assert store.known([here])[0].embedding is None, "an export looks at every open photo, gone ones too"
+    catalog.tidy()
+    known = store.known([there])[0]
+    assert known.state is State.CONFIRMED
+    assert known.embedding is not None
+    moved = catalog.photo(there)
+    assert moved is not None
+    assert (moved.id, moved.error, catalog.confirmed()) == (record.id, "", {record.id: "cat"})
+    there.rename(here)
+    store.known([there])
+    assert store.known([here])[0].state is State.CONFIRMED, "and back again"
 
 
 def test_a_file_that_vanishes_in_the_middle_is_kept_with_its_reason(catalog: Catalog, photos: Path) -> None:

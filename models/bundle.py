@@ -125,7 +125,7 @@ def count_parameters(files: list[Path]) -> int:
                     for side in entry["shape"]:
                         numbers *= int(side)
                     total += numbers
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as problem:
             raise ModelError(
                 f"{path.name} in {path.parent.name} is damaged or cut short", "", "Download or copy it again"
             ) from problem

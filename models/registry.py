@@ -1,7 +1,7 @@
 """Which models there are, and from a model's name or folder to the network with its weights."""
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +15,27 @@ if TYPE_CHECKING:
     from torch import nn
 
 BUNDLED = Path(__file__).resolve().parent / "bundled"
+# What a constructor raises on numbers and kinds that make no sense.
+_UNBUILDABLE = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    AssertionError,
+    ArithmeticError,
+    RuntimeError,
+    MemoryError,
+)
+# Far beyond every published network; layers and positions are made one by one, even without weights.
+_MOST = {
+    "num_hidden_layers": 1000,
+    "decoder_num_hidden_layers": 1000,
+    "depths": 1000,
+    "layers": 1000,
+    "window_size": 64,
+    "image_size": 4096,
+}
+_MOST_PATCHES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -123,6 +144,22 @@ def _without_random_numbers() -> "AbstractContextManager[object]":
     return mode
 
 
+def _check_sizes(config: Mapping[str, Any]) -> None:
+    """ValueError for a network that would take hours or all memory to build before its weights are looked at."""
+    for section in (config, *(value for value in config.values() if isinstance(value, Mapping))):
+        sizes = {key: _largest(section.get(key)) for key in (*_MOST, "patch_size")}
+        for key, most in _MOST.items():
+            if sizes[key] > most:
+                raise ValueError(f"“{key}” is {sizes[key]:.6g}, which is more than {most}")
+        if sizes["patch_size"] >= 1 and (sizes["image_size"] // sizes["patch_size"]) ** 2 > _MOST_PATCHES:
+            raise ValueError("its picture would be cut into too many patches")
+
+
+def _largest(value: Any) -> float:
+    numbers = value if isinstance(value, list) else [value]
+    return max((one for one in numbers if isinstance(one, int | float)), default=0)
+
+
 def build(spec: ModelSpec) -> "nn.Module":
     """The network with its weights, on the CPU, float32, in evaluation mode; ModelError where anything does not fit."""
     import torch
@@ -131,10 +168,11 @@ def build(spec: ModelSpec) -> "nn.Module":
 
     family = kind_of(spec.config, spec.id).load()
     try:
+        _check_sizes(spec.config)
         # No memory is filled with random numbers only to be overwritten.
         with torch.device("meta"), _without_random_numbers():
             module = family.build(spec.config)
-    except (ValueError, TypeError, KeyError, RuntimeError, OverflowError) as problem:
+    except _UNBUILDABLE as problem:
         raise WrongModelError(
             f"{spec.title} cannot be built", f"Its config.json describes no such network ({problem})"
         ) from problem

@@ -1,6 +1,6 @@
 """What a model is, as plain values: capabilities, preprocessing, and the description of one model folder."""
 
-import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -46,8 +46,9 @@ def _wrong(what: str) -> WrongModelError:
 
 
 def _number(value: Any, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise _wrong(f"“{name}” is {value!r}, not a number")
+    # JSON has whole numbers that no float holds.
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= sys.float_info.max:
+        raise _wrong(f"“{name}” is {value!r:.40}, not a number")
     return float(value)
 
 
@@ -84,6 +85,14 @@ def _size(value: Any, name: str) -> int | tuple[int, int]:
 def _exact(value: Any, name: str) -> tuple[int, int]:
     size = _size(value, name)
     return (size, size) if isinstance(size, int) else size
+
+
+def _larger(edge: int, crop_pct: Any) -> int:
+    """The shortest edge out of which a share of `crop_pct` is cropped."""
+    share = _number(crop_pct, "crop_pct")
+    if not 0.01 <= share <= 1:
+        raise _wrong(f"“crop_pct” is {crop_pct!r}, not a share of the picture")
+    return int(edge / share)
 
 
 @dataclass(frozen=True)
@@ -135,7 +144,7 @@ class Preprocess:
             # ConvNeXt's recipe: below 384 resize to edge / crop_pct, then crop; from 384 on, warp to a square.
             edge = resize
             crop = None if edge >= 384 else (edge, edge)
-            resize = (edge, edge) if edge >= 384 else int(edge / _number(crop_pct, "crop_pct"))
+            resize = (edge, edge) if edge >= 384 else _larger(edge, crop_pct)
         elif isinstance(resize, int) and crop is None:
             # The hub's classes for ViT and MAE warp to a square when `size` is one number.
             resize = (resize, resize)

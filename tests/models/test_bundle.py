@@ -273,6 +273,46 @@ def test_any_configuration_builds_or_is_refused_in_words(config: dict[str, Any])
     assert isinstance(made, CLIPConfig) or (isinstance(made, WrongModelError) and str(made))
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"model_type": "vit_mae", "patch_size": 0},
+        {"model_type": "vit_mae", "image_size": []},
+        {"model_type": "vit_mae", "image_size": 4000, "patch_size": 1},
+        {"model_type": "vit_mae", "decoder_num_hidden_layers": 10**9},
+        {"model_type": "swin", "depths": [2, 2, 10**9, 2]},
+        {"model_type": "convnext", "patch_size": []},
+        {"model_type": "convnext", "depths": [10**9, 1, 1, 1]},
+        {"model_type": "convnext", "id2label": [1]},
+        {"model_type": "clip", "vision_config": {"num_hidden_layers": 1 << 20}},
+    ],
+)
+def test_sizes_that_make_no_sense_are_refused_before_anything_is_built(config: dict[str, Any]) -> None:
+    spec = ModelSpec("x", "", Path("x"), "X", "", 0, 0, frozenset(), config, SEEN, "")
+    with pytest.raises(WrongModelError, match="cannot be"):
+        registry.build(spec)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("preprocessor_config.json", '{"size": 224, "crop_pct": 0}'),
+        ("preprocessor_config.json", '{"size": 1' + "0" * 400 + "}"),
+        ("model.safetensors", '{"a": {"shape": [1e999]}}'),
+    ],
+)
+def test_no_number_in_a_folder_keeps_other_models_from_being_listed(
+    folder: Path, name: str, content: str
+) -> None:
+    shutil.copytree(folder, folder.parent / "odd")
+    data = content.encode()
+    head = len(data).to_bytes(8, "little") if name.endswith(".safetensors") else b""
+    (folder.parent / "odd" / name).write_bytes(head + data)
+    mine = [spec.id for spec in registry.list_models([folder.parent]) if not spec.bundled]
+    assert mine == ["tiny"]
+    assert "odd" in [problem.folder.name for problem in registry.list_problems([folder.parent])]
+
+
 def test_lists_leave_bad_folders_apart(folder: Path) -> None:
     home = folder.parent
     shutil.copytree(folder, home / "broken")

@@ -79,6 +79,10 @@ def test_switched_off_steps_do_nothing() -> None:
         ({"rescale_factor": float("nan")}, "rescale_factor"),
         ({"size": float("inf")}, "size"),
         ({"size": 224.5}, "size"),
+        ({"size": 10**400}, "size"),
+        ({"size": 224, "crop_pct": 0}, "crop_pct"),
+        ({"size": 224, "crop_pct": -1}, "crop_pct"),
+        ({"size": 224, "crop_pct": 1e-320}, "crop_pct"),
     ],
 )
 def test_a_bad_entry_is_named(entry: dict[str, Any], named: str) -> None:

@@ -51,6 +51,7 @@ class FeaturesPanel(Panel):
         self.maps = FeaturesShow(self.engine, self.work, self.side, self.pointer, self.why)
         self.work.stage.set_opacity(self.side.opacity.value())
         self.setFocusProxy(self.work.grid)
+        self.work.stage.view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self._wire_answers()
         self._wire_hands()
         self.work.order_tabs()
@@ -79,6 +80,7 @@ class FeaturesPanel(Panel):
         work.grid.stage_asked.connect(work.network.step_stage)
         work.order.currentIndexChanged.connect(self._ask_sheet)
         work.shared.toggled.connect(self._colours_changed)
+        work.stage.view.customContextMenuRequested.connect(self._menu_at)
         side.colours_chosen.connect(self._colours_changed)
         side.opacity_chosen.connect(work.stage.set_opacity)
         side.channel_asked.connect(self.show_channel)
@@ -240,6 +242,9 @@ class FeaturesPanel(Panel):
         corner = self.work.mapToGlobal(self.work.rect().topRight())
         menu = self.files.menu(self.shown())
         menu.popup(corner - QPoint(menu.sizeHint().width(), 0))
+
+    def _menu_at(self, point: QPoint) -> None:
+        self.files.menu(self.shown()).popup(self.work.stage.view.mapToGlobal(point))
 
     def do_zoom(self) -> None:
         """The photo closer and back."""

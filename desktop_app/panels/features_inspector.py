@@ -210,7 +210,9 @@ class FeaturesInspector(Column):
         self.photos_words.setText(words)
         self.photos_words.setVisible(bool(words))
 
-    def show_place(self, spot: "Spot | None", strong: "Sequence[Strong]" = (), said: str = "") -> None:
+    def show_place(
+        self, spot: "Spot | None", strong: "Sequence[Strong]" = (), side: int = 0, said: str = ""
+    ) -> None:
         """What is at the place under the mouse: the value, the receptive field, the channels that stand out."""
         self.show_strong(strong if spot is not None else ())
         if spot is None:
@@ -219,8 +221,13 @@ class FeaturesInspector(Column):
             )
             return
         value = "" if spot.value is None else self.tr("value {value}; ").format(value=short(spot.value))
-        words = self.tr("Row {row}, column {column}: {value}a position sees {field} px").format(
-            row=spot.row + 1, column=spot.column + 1, value=value, field=spot.field
+        words = self.tr("Row {row}, column {column}: {value}sees {field}").format(
+            row=spot.row + 1,
+            column=spot.column + 1,
+            value=value,
+            field=self.tr("{field} of {side} px").format(field=spot.field, side=side)
+            if spot.field < side
+            else self.tr("the whole picture ({field} px)").format(field=spot.field),
         )
         self.place.setText(words + (f"\n{said}" if said else ""))
 

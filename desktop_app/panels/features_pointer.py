@@ -58,7 +58,7 @@ class FeaturesPointer(QObject):
             view.set_marks(spot.box, (left, top, left + 1 / columns, top + 1 / rows))
         else:
             view.set_marks(None, None)
-        self._side.show_place(spot, self._strong, self._said())
+        self._side.show_place(spot, self._strong, now.maps.view.picture.shape[1], self._said())
         self._engine.ask_strongest(self.layer, here)
 
     def _here(self) -> Place | None:

@@ -4,8 +4,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
+    QBoxLayout,
     QComboBox,
     QFrame,
     QHBoxLayout,
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 _NAME, _ACCURACY, _PARAMETERS, _MACS, _HERE = range(5)
 _ROW = 22
+_WIDE = 760
 
 
 class FeaturesRoad(QScrollArea):
@@ -115,9 +118,9 @@ class FeaturesRoad(QScrollArea):
         row.addWidget(self.across)
         row.addWidget(self.run_button)
         column.addLayout(row)
-        middle = QHBoxLayout()
+        middle = self._middle = QHBoxLayout()
         middle.setSpacing(24)
-        middle.addWidget(self.table, 5)
+        middle.addWidget(self.table, 5, Qt.AlignmentFlag.AlignTop)
         drawn = QVBoxLayout()
         drawn.setSpacing(4)
         blocks = QHBoxLayout()
@@ -133,6 +136,13 @@ class FeaturesRoad(QScrollArea):
         column.addLayout(middle)
         column.addWidget(self.plot, 1)
         return page
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Where both would be cramped the drawing goes under the table."""
+        super().resizeEvent(event)
+        wide = self.viewport().width() >= _WIDE
+        across, down = QBoxLayout.Direction.LeftToRight, QBoxLayout.Direction.TopToBottom
+        self._middle.setDirection(across if wide else down)
 
     # --- the steps
 
@@ -241,7 +251,7 @@ class FeaturesRoad(QScrollArea):
         for place in (1, 2):
             # An entry of a combo box is greyed out through its model.
             self.across.model().item(place).setEnabled(whole)  # type: ignore[attr-defined]
-        said = self.tr("The accuracies are the paper's (Liu et al. 2022), of training runs of their own.")
+        said = self.tr("Accuracies as published by Liu et al. 2022")
         if self.running:
             said = self.tr("Measured {done} of {total} steps").format(
                 done=len(self.measured), total=len(self.steps)

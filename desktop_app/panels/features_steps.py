@@ -53,7 +53,7 @@ def said(op: "Op") -> str:
         return _NAMES[op.name]
     kernel = f"{op.kernel}×{op.kernel}"
     if op.groups > 1:
-        return _tr("{kernel} depthwise, {channels}").format(kernel=kernel, channels=op.outputs)
+        return _tr("{kernel} depthwise").format(kernel=kernel)
     return f"{kernel}, {op.inputs} → {op.outputs}"
 
 
@@ -63,11 +63,11 @@ def _after(recipe: "Recipe") -> str:
 
 def facts(before: "Recipe", now: "Recipe", accent: str) -> str:
     """What lies outside the block, as rich text; what is new in the accent colour."""
-    lines = []
+    shown = []
     for (name, old), (_, new) in zip(_facts(before), _facts(now), strict=True):
-        shown = new if new == old else f'<span style="color:{accent}">{new}</span>'
-        lines.append(f"{name}: {shown}")
-    return "<br>".join(lines)
+        value = new if new == old else f'<span style="color:{accent}">{new}</span>'
+        shown.append(f"{name}: {value}")
+    return f"{shown[0]}; {shown[1]}<br>{shown[2]}<br>{shown[3]}"
 
 
 def _facts(recipe: "Recipe") -> list[tuple[str, str]]:
@@ -75,7 +75,7 @@ def _facts(recipe: "Recipe") -> list[tuple[str, str]]:
     between = _tr("norm and 2×2 convolution") if recipe.separate_downsampling else _tr("stride in a block")
     return [
         (_tr("Stem"), stem),
+        (_tr("width"), str(recipe.width)),
         (_tr("Blocks per stage"), " · ".join(str(depth) for depth in recipe.depths)),
-        (_tr("Width"), str(recipe.width)),
         (_tr("Between stages"), between),
     ]

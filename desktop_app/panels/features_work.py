@@ -5,6 +5,7 @@ from itertools import pairwise
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
+    QApplication,
     QCheckBox,
     QComboBox,
     QFrame,
@@ -80,8 +81,15 @@ class FeaturesWork(QStackedWidget):
 
     def _laid_out(self) -> QWidget:
         work = QWidget()
-        row = QHBoxLayout(work)
-        row.setContentsMargins(0, 0, 0, 0)
+        column = QVBoxLayout(work)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        top = QHBoxLayout()
+        top.setContentsMargins(8, 0, 8, 0)
+        top.addWidget(self.tabs)
+        top.addStretch(1)
+        column.addLayout(top)
+        row = QHBoxLayout()
         row.setSpacing(0)
         self.network_area = QScrollArea()
         self.network_area.setWidgetResizable(True)
@@ -91,13 +99,6 @@ class FeaturesWork(QStackedWidget):
         self.network_area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.network_area.setWidget(self.network)
         row.addWidget(self.network_area)
-        column = QVBoxLayout()
-        column.setSpacing(0)
-        top = QHBoxLayout()
-        top.setContentsMargins(8, 0, 8, 0)
-        top.addWidget(self.tabs)
-        top.addStretch(1)
-        column.addLayout(top)
         self.split = QSplitter(Qt.Orientation.Horizontal)
         self.split.setHandleWidth(1)
         self.split.setChildrenCollapsible(False)
@@ -106,8 +107,8 @@ class FeaturesWork(QStackedWidget):
         self.centre = QStackedWidget()
         self.centre.addWidget(self.split)
         self.centre.addWidget(self.road)
-        column.addWidget(self.centre, 1)
-        row.addLayout(column, 1)
+        row.addWidget(self.centre, 1)
+        column.addLayout(row, 1)
         return work
 
     def _grid_column(self) -> QWidget:
@@ -128,8 +129,8 @@ class FeaturesWork(QStackedWidget):
         return self.channels
 
     def order_tabs(self) -> None:
-        """The Tab key follows the eye: down the network, along the top, then what stands there."""
-        walk = (self.network, self.tabs, self.order, self.shared, self.grid, self.stage.view)
+        """The Tab key follows the eye: along the top, down the network, then what stands beside it."""
+        walk = (self.tabs, self.network, self.order, self.shared, self.grid, self.stage.view)
         for first, second in pairwise(walk):
             QWidget.setTabOrder(first, second)
 
@@ -143,10 +144,22 @@ class FeaturesWork(QStackedWidget):
         return self.tabs.currentIndex()
 
     def _turn(self, tab: int) -> None:
+        self._move_focus(tab)
         self.centre.setCurrentWidget(self.road if tab == ROAD else self.split)
         self.channels.setVisible(tab == CHANNELS)
         self.network_area.setVisible(tab != ROAD)
         self.tab_changed.emit(tab)
+
+    def _move_focus(self, tab: int) -> None:
+        """What has the focus may be about to vanish: it belongs to what the tab is about, not to what comes next."""
+        focus = QApplication.focusWidget()
+        places: dict[int, QWidget] = {CHANNELS: self.grid, ROAD: self.road.table}
+        if focus is not None and focus is not self.tabs and self.isAncestorOf(focus):
+            target = places.get(tab, self.stage.view)
+            self.centre.setCurrentWidget(self.road if tab == ROAD else self.split)
+            if tab == CHANNELS:
+                self.channels.show()  # hidden, it would take no focus
+            target.setFocus()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

@@ -83,8 +83,8 @@ class FeatureBlock(QWidget):
     def _paint_row(self, painter: QPainter, row: BlockRow, area: QRectF, most: int) -> None:
         c = theme.colours()
         if row.inputs:
-            # By the root of the channels: a quarter of them would leave no room for the words.
-            before, after = (area.width() * (n / most) ** 0.5 / 2 for n in (row.inputs, row.outputs))
+            # By less than the channels: a quarter of the room would not hold the words.
+            before, after = (area.width() * (n / most) ** 0.35 / 2 for n in (row.inputs, row.outputs))
             x = area.center().x()
             shape = QPolygonF(
                 [

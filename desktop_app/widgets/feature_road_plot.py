@@ -32,7 +32,7 @@ class FeatureRoadPlot(QWidget):
         return QSize(320, 190)
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(200, 130)
+        return QSize(200, 124)
 
     def set_points(self, across: Sequence[float], accuracy: Sequence[float], axis: str) -> None:
         """Draw accuracy in % over `across`, whose name is `axis`."""

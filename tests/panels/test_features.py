@@ -154,10 +154,13 @@ def test_arrows_walk_channels_and_pages_walk_stages_from_anywhere(start: Start) 
     app.wait_idle()
     assert panel.work.tab == COMPONENTS
     view = panel.work.stage.view
+    assert app.window.focusWidget() is view  # the grid has gone, and the focus not astray
     app.press("Z", view)
     assert view.lens.zoom > 1
     app.press("Z", view)
     assert view.lens.zoom == 1
+    app.press("1", view)
+    assert app.window.focusWidget() is grid
 
 
 def test_a_channel_stays_within_its_stage_and_starts_anew_in_another(start: Start) -> None:

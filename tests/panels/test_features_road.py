@@ -79,7 +79,7 @@ def test_a_step_chosen_by_keys_or_in_the_plot_shows_what_changed(app: FeaturesRo
     app.open_tab(ROAD)
     keys = [step.key for step in STEPS]
     page.plot.chosen.emit(keys.index("kernel"))
-    assert [row.words for row in page.now.rows if row.mark is Mark.NEW] == ["7×7 depthwise, 96"]
+    assert [row.words for row in page.now.rows if row.mark is Mark.NEW] == ["7×7 depthwise"]
     assert page.before.isVisible()
     app.press("Up", page.table)
     assert "Depthwise first" in page.title.text()

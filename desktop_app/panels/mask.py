@@ -118,6 +118,7 @@ class MaskPanel(Panel):
     def _nothing(self, words: str) -> None:
         self.engine.forget()
         self._show_result(None)
+        self.side.show_why(None)
         self.work.stage.clear(words)
         self.work.sweep.show_for(None)
 

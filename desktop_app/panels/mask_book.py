@@ -200,6 +200,7 @@ class MaskBook(QObject):
             self._strokes = np.full((rows, rows), _FREE, np.int8)
         elif strokes.shape != (rows, rows):
             self._strokes = _resampled(strokes, rows, rows)
+            self._drawing = {}  # a stroke that is still being drawn was of the old cells
         else:
             self._strokes = strokes.copy()
         self._base = self._make()

@@ -115,9 +115,10 @@ class MaskFiles(QObject):
         chosen = ask_save(self._widget, title, proposal, kind)
         if not chosen:
             return
-        path = Path(chosen) if Path(chosen).suffix else Path(chosen + suffix)
+        named = bool(Path(chosen).suffix)
+        path = Path(chosen) if named else Path(chosen + suffix)
         self._folder = str(path.parent)
-        write = partial(_WRITERS.get(what, partial(_write_pane, what)), shown, path)
+        write = partial(_write, _WRITERS.get(what, partial(_write_pane, what)), shown, path, replaces=named)
         self._session.work.once(write, partial(self._written, path), lane="io")
 
     def _written(self, path: Path, outcome: "Outcome") -> None:
@@ -146,6 +147,14 @@ class MaskFiles(QObject):
 
     def _start_folder(self) -> str:
         return self._folder or str(self._session.settings.last_folder) or str(Path.home())
+
+
+def _write(writer: Callable[[Shown, Path], None], shown: Shown, path: Path, *, replaces: bool) -> None:
+    """Where the suffix was added here, nobody was asked whether the file of that name may be replaced."""
+    if not replaces and path.exists():
+        cure = _tr("Choose that very name to replace it, or another one.")
+        raise DataError(_tr("{name} is already there").format(name=path.name), "", cure)
+    writer(shown, path)
 
 
 def _write_pane(what: str, shown: Shown, path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QPen
+from PySide6.QtGui import QBrush, QColor, QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QPen
 from PySide6.QtWidgets import QWidget
 
 from desktop_app import theme
@@ -35,6 +35,7 @@ class MaskCanvas(ImageView):
         self.setCursor(Qt.CursorShape.CrossCursor)
         self.brush = 1  # cells across
         self._mask: Mask | None = None
+        self._hidden: Hidden = np.zeros((0, 0), np.bool_)
         self._cursor: Cell = (0, 0)
         self._anchor: Cell | None = None
         self._last: Cell | None = None
@@ -54,6 +55,7 @@ class MaskCanvas(ImageView):
         hidden = mask.hidden if patches is None else patches
         cover = np.full((*hidden.shape, 4), _GREY, np.uint8)
         cover[..., 3] = np.where(hidden, COVER, 0)
+        self._hidden = hidden
         self.set_layer("mask", cover)
         self.brush_radius = self.brush * mask.unit / mask.width / 2
         rows, columns = mask.hidden.shape
@@ -174,6 +176,7 @@ class MaskCanvas(ImageView):
     def _paint_grid(self, painter: QPainter, rect: QRectF) -> None:
         if self._mask is None:
             return
+        self._paint_hatching(painter, rect)
         size = rect.width() * self._mask.unit / self._mask.width
         rows, columns = self._mask.hidden.shape
         if size >= 6:
@@ -188,6 +191,19 @@ class MaskCanvas(ImageView):
                 )
         if self.hasFocus():
             self._paint_cursor(painter, rect, size)
+
+    def _paint_hatching(self, painter: QPainter, rect: QRectF) -> None:
+        """Fine lines over what is hidden: on a grey photo the grey alone would say nothing."""
+        rows, columns = self._hidden.shape
+        wide, tall = rect.width() / columns, rect.height() / rows
+        cells = [
+            QRectF(rect.x() + column * wide, rect.y() + row * tall, wide, tall)
+            for row, column in np.argwhere(self._hidden).tolist()
+        ]
+        seen = QRectF(self.rect())
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QBrush(QColor(0, 0, 0, 40), Qt.BrushStyle.BDiagPattern))
+        painter.drawRects([cell for cell in cells if cell.intersects(seen)])
 
     def _paint_place(self, painter: QPainter, rect: QRectF) -> None:
         # The keyboard's cursor says where it is; the ring of the brush is for the mouse and for other panels.

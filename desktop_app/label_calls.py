@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from models.runtime import Model
     from models.tasks.zero_shot import TextCache
 
-_LOT = 32  # photos between two looks at what is in sight
-
 
 class FillOrder:
     """Which photos to embed next: those in sight first. `take` runs on the job's thread, the rest on the GUI's;
@@ -42,7 +40,7 @@ class FillOrder:
         self.rest.extend(places)
         self.total += len(places)
 
-    def take(self, most: int = _LOT) -> list[int]:
+    def take(self, most: int) -> list[int]:
         """The next few, none twice."""
         lot = [place for place in self.first if place not in self._taken][:most]
         while len(lot) < most and self.rest:
@@ -84,8 +82,11 @@ def embed_now(catalog: Catalog, model: Model, key: str, paths: Sequence[str]) ->
 
 def fill(catalog: Catalog, model: Model, key: str, order: FillOrder, photos: PhotoList) -> Iterator[Filled]:
     """The quiet job: lot by lot, so that what comes into sight is next, with an event after each photo."""
-    before = 0
-    while lot := order.take():
+    # Small lots first, so that the first answers come soon; larger ones keep the decoders ahead of the model.
+    before, size = 0, max(8, model.batch_size)
+    most = 4 * size
+    while lot := order.take(size):
+        size = min(2 * size, most)
         paths = [photos[place] for place in lot]
         for count, _ in enumerate(_embedding(catalog, model, paths)):
             yield Filled(before + min(count, len(lot)), order.total)

@@ -109,7 +109,8 @@ class LabelJob(QObject):
         model = self._engine.model
         if model is None:
             self._record = record
-            self.offer()
+            cure = self.tr("Wait until it is, then try again.")
+            self.failed.emit(UserError(self.tr("The model is not loaded yet"), "", cure))
             return
         self._engine.reader.hold(True)
         self._tally, self._kept, self._skipped = Counter[str](), 0, []

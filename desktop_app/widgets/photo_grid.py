@@ -46,8 +46,11 @@ class _PhotoTiles(TileView):
 
     def selected_photos(self) -> list[int]:
         """Indices into session.photos of every selected tile, in the order shown."""
-        rows = sorted(index.row() for index in self.selectionModel().selectedIndexes())
-        return [self.photos.photo_at(row) for row in rows]
+        # Range by range: an index for each of a hundred thousand tiles would take most of a second.
+        chosen = self.selectionModel().selection()
+        parts = [chosen.at(place) for place in range(chosen.count())]
+        ranges = [(part.top(), part.bottom() + 1) for part in parts]
+        return [self.photos.photo_at(row) for start, stop in sorted(ranges) for row in range(start, stop)]
 
     def _repaint(self) -> None:
         self.viewport().update()

@@ -121,6 +121,7 @@ class FeaturesPanel(Panel):
         self.work.stage.clear(words)
         self.side.show_channel(None, self.colours)
         self.why.show_walked(None)
+        self.scan.forget()
         self.pointer.show()
 
     def _photo_chosen(self, index: int) -> None:

@@ -45,6 +45,11 @@ class FeaturesScan(QObject):
             self._engine.ask_excited(layer, channel)
         self._show()
 
+    def forget(self) -> None:
+        """No photo or no model: no channel to ask for."""
+        self._layer, self._channel, self._found = "", -1, None
+        self._show()
+
     def toggle(self) -> None:
         """Start a scan of the folder at this layer, or stop the one that runs."""
         if self._job is not None:
@@ -89,7 +94,7 @@ class FeaturesScan(QObject):
                 words = self.tr("{done} of {total} photos").format(
                     done=self._step.done, total=self._step.total
                 )
-        elif refused := self._refused.get(self._layer, 0):
+        elif (refused := self._refused.get(self._layer, 0)) and self._found is not None:
             words = self.tr("Not readable: {count}").format(count=refused)
         self._side.show_excited(self._found, running=self.running, progress=words)
 

@@ -43,6 +43,7 @@ class FeaturesWhy(QObject):
             self._label = ""
         chosen = "" if self._text else self._label or (classes[0].label if classes else "")
         self._side.show_classes(classes, chosen)
+        self._side.no_classes.setVisible(walked is not None and not classes)
 
     def choose_class(self, label: str) -> None:
         """Explain this class from now on."""

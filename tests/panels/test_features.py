@@ -411,6 +411,24 @@ def test_without_a_photo_the_panel_says_what_belongs_there(start: Start, tmp_pat
     assert "Open" in app.features.work.empty._button.text()
 
 
+def test_an_unreadable_photo_leaves_nothing_of_the_one_before(start: Start, tmp_path: Path) -> None:
+    first = write_photos(tmp_path, 1, side=64)[0]
+    broken = tmp_path / "zz.png"
+    broken.write_bytes(b"no photo")
+    app = start(tmp_path)
+    app.wait_for_photos(2)
+    app.session.select(app.session.photos.index(str(first)))
+    app.wait_walked()
+    panel = app.features
+    app.session.select(app.session.photos.index(str(broken)))
+    app.wait_until(lambda: "zz.png" in panel.work.stage.view._words, "the reason was never shown")
+    assert panel.work.grid.count == 0
+    assert panel.side.classes.shown == []
+    assert panel.side.no_classes.isHidden()
+    assert panel.side.scan.isHidden()
+    assert panel.work.stage.map is None
+
+
 def test_every_control_has_a_name(start: Start) -> None:
     app = start()
     app.wait_walked()

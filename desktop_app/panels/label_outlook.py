@@ -75,7 +75,8 @@ class Outlook(QObject):
         if focus is None:
             return Ranked(mark=mark if mark in (Mark.FAILED, Mark.CONFIRMED, Mark.REJECTED) else Mark.NONE)
         scores, names = focus.scores, focus.question.names
-        order = np.argsort(-scores.probability[0], kind="stable")
+        # By cosine, which orders as the logits do: probabilities near one may round to the same number.
+        order = np.argsort(-scores.cosine[0], kind="stable")
         bars = tuple(
             Bar(
                 names[i],

@@ -152,8 +152,9 @@ class MaskFiles(QObject):
 def _write(writer: Callable[[Shown, Path], None], shown: Shown, path: Path, *, replaces: bool) -> None:
     """Where the suffix was added here, nobody was asked whether the file of that name may be replaced."""
     if not replaces and path.exists():
-        cure = _tr("Choose that very name to replace it, or another one.")
-        raise DataError(_tr("{name} is already there").format(name=path.name), "", cure)
+        cure = QCoreApplication.translate("MaskFiles", "Choose that very name to replace it, or another one.")
+        words = QCoreApplication.translate("MaskFiles", "{name} is already there")
+        raise DataError(words.format(name=path.name), "", cure)
     writer(shown, path)
 
 

@@ -27,7 +27,7 @@ def add_commands(commands: Any) -> None:
     mask.add_argument(
         "--strategy", default="random", help="random (usual), block, grid, centre, checkerboard…"
     )
-    mask.add_argument("--seed", metavar="N", type=int, default=0, help="another seed, another mask (0)")
+    mask.add_argument("--seed", metavar="N", type=_seed, default=0, help="another seed, another mask (0)")
     mask.add_argument(
         "--unit", metavar="PX", type=int, help="side of a hidden cell in pixels (the model's usual)"
     )
@@ -73,6 +73,13 @@ def _run_explain(arguments: argparse.Namespace) -> int:
     from desktop_app.cli_features import run_explain
 
     return run_explain(arguments)
+
+
+def _seed(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is below 0")
+    return value
 
 
 def _ratio(text: str) -> float:

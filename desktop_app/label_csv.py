@@ -51,7 +51,7 @@ def live_rows(
             dict(zip(found, labeller.judge(rows.astype(np.float32), keep), strict=True)) if found else {}
         )
         yield [
-            _row(path, record, held, verdicts, labeller, words)
+            _row(path, record, held, verdicts, labeller, words, whole)
             for path, record in zip(lot, records, strict=True)
         ]
 
@@ -63,6 +63,7 @@ def _row(
     verdicts: Mapping[int, Verdict],
     labeller: Labeller,
     words: Mapping[str, str],
+    whole: bool,
 ) -> Row:
     if record is None:
         return Row(path)
@@ -74,10 +75,12 @@ def _row(
     if verdict is not None:
         answers = tuple(replace(one, label=words.get(one.label, one.label)) for one in verdict.answers)
         row = replace(row, answers=answers)
+    # Beside a person's word of their own, the machine's second and third would read as if they came after it.
     if said is not None and said.confirmed:
         own = verdict is not None and verdict.label == said.label
         return replace(
             row,
+            answers=row.answers if own or whole else (),
             label=words.get(said.label, said.label),
             decision="label",
             source="person",
@@ -89,6 +92,7 @@ def _row(
     refused = said is not None and verdict.label in said.rejected
     return replace(
         row,
+        answers=() if refused and not whole else row.answers,
         label="" if refused else words.get(verdict.label, verdict.label),
         decision="unsure" if refused else verdict.decision,
         source="model",

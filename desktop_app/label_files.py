@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from models.errors import TextError
-from models.tasks.export import neutralise, write_text_whole
+from models.tasks.export import denature, neutralise, write_text_whole
 from models.tasks.prompts import Label, format_labels, load_labels, parse_labels
 
 _HEADERS = frozenset({"label", "name", "class", "category"})
@@ -59,8 +59,14 @@ def _of_csv(path: Path) -> tuple[Label, ...]:
         raise TextError(f"{path.name} cannot be read", error.strerror or str(error)) from error
     first = text.splitlines()[0] if text.strip() else ""
     separator = max(",;\t", key=first.count)
-    rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if any(row)]
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if any(row)]
+    except csv.Error as error:
+        cure = "Look for a quotation mark that is never closed"
+        raise TextError(f"{path.name} cannot be read", str(error), cure) from error
     if rows and rows[0][0].strip().casefold() in _HEADERS:
         rows = rows[1:]
-    lines = (" | ".join(" ".join(cell.replace("|", " ").split()) for cell in row[:3]) for row in rows)
+    lines = (
+        " | ".join(" ".join(denature(cell).replace("|", " ").split()) for cell in row[:3]) for row in rows
+    )
     return parse_labels("\n".join(lines))

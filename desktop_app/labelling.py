@@ -87,7 +87,10 @@ class Labeller:
             block = np.zeros((_BLOCK, rows.shape[1]), np.float32)
             block[: len(part)] = part
             scores = self._score(block)
-            order = np.argsort(-scores.probability, axis=1, kind="stable")[:, :keep]
+            # By logit, as `best` is: several probabilities of a multi-label answer may round to the same number.
+            order = np.argsort(-(scores.cosine * np.float32(self.model.scale)), axis=1, kind="stable")[
+                :, :keep
+            ]
             verdicts += [_verdict(scores, names, i, order[i]) for i in range(len(part))]
         return verdicts
 

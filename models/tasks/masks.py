@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
-from models.errors import DataError
+from models.decode import check_memory, open_picture
+from models.errors import DataError, ImageError
 
 Cell = tuple[int, int]
 Hidden = NDArray[np.bool_]
@@ -262,7 +263,7 @@ def from_json(text: str) -> Mask:
         if min(unit, height, width) < 1 or hidden.size > 1 << 24:
             raise ValueError("impossible size")
         return Mask(hidden, unit, height, width)
-    except (ValueError, KeyError, TypeError, RecursionError) as problem:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as problem:
         raise DataError(
             "This is no mask file",
             f"It could not be understood ({problem})",
@@ -285,12 +286,13 @@ def from_png(data: bytes, height: int, width: int, unit: int) -> Mask:
     A PNG that `to_png` wrote brings its own unit and size along.
     """
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with open_picture(io.BytesIO(data), "The mask")[0] as image:
+            check_memory(image, "The mask", image.size)
             own = image.info.get("pinhole-mask-unit", "")
             if own.isdecimal() and 1 <= int(own) <= max(image.size):
                 (width, height), unit = image.size, int(own)
             light = np.asarray(image.convert("L")) >= 128
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as problem:
+    except (OSError, ValueError, SyntaxError, ImageError) as problem:
         raise DataError(
             "This is no picture of a mask", str(problem), "Choose a PNG, white where the photo is hidden"
         ) from problem

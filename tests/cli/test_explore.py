@@ -101,6 +101,12 @@ def test_what_cannot_be_done_is_told(
     assert sentence in said.err
 
 
+def test_a_seed_below_zero_is_wrong_usage(pinhole: Pinhole, tiny: dict[str, Path]) -> None:
+    said = pinhole("mask", PHOTO, "--model", tiny["mae"], "--seed", "-1")
+    assert said.code == 2
+    assert "-1 is below 0" in said.err
+
+
 @pytest.mark.parametrize("size", [(1, 1), (3000, 3)])
 def test_odd_photos_give_a_picture(
     pinhole: Pinhole, tiny: dict[str, Path], tmp_path: Path, size: tuple[int, int]

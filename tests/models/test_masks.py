@@ -212,3 +212,20 @@ def test_files_that_cannot_be_read_or_written_are_told_in_words(tmp_path: Path) 
         save(mask, tmp_path / "none" / "a.json")
     with pytest.raises(DataError, match="saved as"):
         save(mask, tmp_path / "a.gif")
+
+
+def test_a_picture_that_would_fill_the_memory_or_run_a_program_is_no_mask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bomb = io.BytesIO()
+    Image.new("1", (40_000, 40_000)).save(bomb, "PNG")
+    with pytest.raises(DataError, match="too large"):
+        from_png(bomb.getvalue(), 8, 8, 8)
+    ran: list[str] = []
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", lambda *_: ran.append("gs"))
+    script = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\n%%EOF\n"
+    with pytest.raises(DataError, match="no picture"):
+        from_png(script, 8, 8, 8)
+    assert not ran
+    with pytest.raises(DataError, match="no mask file"):
+        from_json('{"pinhole_mask": 1, "unit": 1, "height": 1e999, "width": 1, "hidden": ["1"]}')

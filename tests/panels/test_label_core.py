@@ -323,6 +323,16 @@ def test_the_truth_comes_from_folders_or_from_a_table(tmp_path: Path) -> None:
 # --- files
 
 
+def test_labels_that_a_spreadsheet_would_run_come_back_from_their_table(tmp_path: Path) -> None:
+    labels = (Label("@home"), Label("-5 degrees", ("+ cold",), "=ice"), Label("'tis"))
+    write_labels(tmp_path / "labels.csv", labels)
+    assert "'@home" in (tmp_path / "labels.csv").read_text(encoding="utf-8")
+    assert read_labels(tmp_path / "labels.csv") == labels
+    (tmp_path / "open.csv").write_text('name\n"' + "cat\n" * 50_000, encoding="utf-8")
+    with pytest.raises(TextError, match="cannot be read"):
+        read_labels(tmp_path / "open.csv")
+
+
 def test_labels_are_typed_pasted_and_read_in_every_usual_way(tmp_path: Path) -> None:
     assert [label.name for label in typed_labels("cat; dog, brown")] == ["cat", "dog, brown"]
     assert [label.name for label in typed_labels("cat\tdog")] == ["cat", "dog"]

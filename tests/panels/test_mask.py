@@ -298,6 +298,23 @@ def test_everything_on_screen_can_be_saved(
     assert len(asked) == 8
 
 
+def test_a_name_given_without_its_suffix_replaces_no_file_that_nobody_named(
+    app: MaskRobot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = tmp_path / "mine.json"
+    mine.write_text("somebody's own")
+    app.wait_painted()
+    monkeypatch.setattr(mask_files, "ask_save", lambda *_: str(tmp_path / "mine"))
+    app.mask.files.save("mask", app.mask.shown())
+    app.wait_idle()
+    assert mine.read_text() == "somebody's own"
+    assert "already there" in app.what_went_wrong()
+    monkeypatch.setattr(mask_files, "ask_save", lambda *_: str(mine))
+    app.mask.files.save("mask", app.mask.shown())
+    app.wait_idle()
+    assert "pinhole_mask" in mine.read_text(), "the dialog asked before it gave this name"
+
+
 def test_a_file_that_cannot_be_written_says_why(
     app: MaskRobot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -206,3 +206,19 @@ def test_undo_leads_back_to_the_beginning_and_redo_to_the_end(
     while book.stack.canRedo():
         book.stack.redo()
     assert book.mask == last
+
+
+@pytest.mark.parametrize("by", ["model", "unit"])
+def test_a_stroke_in_the_making_does_not_outlive_its_cells(qapp: object, by: str) -> None:
+    book = MaskBook()
+    book.set_frame(LARGE)
+    book.change("", ratio=0.0)
+    book.draw([(11, 11)], True)
+    if by == "model":
+        book.set_frame(SMALL)
+    else:
+        book.change("cells of 32 px", unit=32)
+    book.end_stroke()
+    book.draw([(0, 0)], True)
+    book.end_stroke()
+    assert hidden(book)[0, 0]

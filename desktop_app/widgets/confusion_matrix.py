@@ -101,6 +101,11 @@ class NumberTable(QTableView):
         self.setShowGrid(False)
         self.setMouseTracking(True)
         self.setCornerButtonEnabled(False)
+        # Headers are views of their own and would draw the frame of one.
+        self.setStyleSheet(
+            "QHeaderView { border: none; border-radius: 0; background: transparent; }"
+            "QTableCornerButton::section { border: none; background: transparent; }"
+        )
         across, down = self.horizontalHeader(), self.verticalHeader()
         across.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         across.setDefaultSectionSize(72)
@@ -131,7 +136,7 @@ class NumberTable(QTableView):
         numbers.endResetModel()
         metrics = QFontMetrics(self.font())
         widest = max((metrics.horizontalAdvance(name) for name in columns), default=_CELL)
-        self.horizontalHeader().setDefaultSectionSize(min(max(widest + 20, 56), 110))
+        self.horizontalHeader().setDefaultSectionSize(min(max(widest + 16, 52), 110))
         self.verticalHeader().setFixedWidth(
             min(max((metrics.horizontalAdvance(name) for name in rows), default=60) + 20, 220)
         )

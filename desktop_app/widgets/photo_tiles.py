@@ -101,7 +101,7 @@ class PhotoDelegate(QStyledItemDelegate):
         if mark is not Mark.NONE:
             marks.paint(painter, QRectF(left + 1, area.center().y() - 5, 11, 11), mark)
             left += 18
-        if label and probability and mark not in (Mark.CONFIRMED, Mark.REJECTED):
+        if label and probability and mark not in (Mark.CONFIRMED, Mark.REJECTED, Mark.UNKNOWN):
             figure = f"{probability:.0%}"
             width = metrics.horizontalAdvance(figure)
             painter.setPen(QColor(c.muted))

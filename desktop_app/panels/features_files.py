@@ -6,10 +6,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QCoreApplication, QObject, Signal
 from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
 from desktop_app.session import Session, as_user_error
+from models.errors import DataError
 from models.tasks import colours, feature_pictures, mask_export
 
 if TYPE_CHECKING:
@@ -94,7 +95,8 @@ class FeaturesFiles(QObject):
             return
         path = Path(chosen) if Path(chosen).suffix else Path(chosen + suffix)
         self._folder = str(path.parent)
-        self._session.work.once(partial(_WRITERS[what], shown, path), partial(self._written, path), lane="io")
+        write = partial(_write, _WRITERS[what], shown, path, replaces=path == Path(chosen))
+        self._session.work.once(write, partial(self._written, path), lane="io")
 
     def _written(self, path: Path, outcome: "Outcome") -> None:
         if outcome.error is not None:
@@ -102,6 +104,17 @@ class FeaturesFiles(QObject):
         else:
             self._session.notify.info(self.tr("Saved as {path}").format(path=path))
             self.saved.emit(str(path))
+
+
+def _write(writer: Callable[[Shown, Path], None], shown: Shown, path: Path, *, replaces: bool) -> None:
+    """Where the suffix was added here, nobody was asked whether the file of that name may be replaced."""
+    if not replaces and path.exists():
+        cure = QCoreApplication.translate(
+            "FeaturesFiles", "Choose that very name to replace it, or another one."
+        )
+        words = QCoreApplication.translate("FeaturesFiles", "{name} is already there")
+        raise DataError(words.format(name=path.name), "", cure)
+    writer(shown, path)
 
 
 def _plain(words: str) -> str:

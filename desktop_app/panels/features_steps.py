@@ -23,8 +23,7 @@ class Drawn:
 _NAMES = {"batch": "BatchNorm", "layer": "LayerNorm", "relu": "ReLU", "gelu": "GELU"}
 
 
-def _tr(words: str) -> str:
-    return QCoreApplication.translate("FeaturesSteps", words)
+translate = QCoreApplication.translate  # by this name the translation tool finds the words
 
 
 def title(place: int, name: str) -> str:
@@ -53,7 +52,7 @@ def said(op: "Op") -> str:
         return _NAMES[op.name]
     kernel = f"{op.kernel}×{op.kernel}"
     if op.groups > 1:
-        return _tr("{kernel} depthwise").format(kernel=kernel)
+        return translate("FeaturesSteps", "{kernel} depthwise").format(kernel=kernel)
     return f"{kernel}, {op.inputs} → {op.outputs}"
 
 
@@ -71,11 +70,15 @@ def facts(before: "Recipe", now: "Recipe", accent: str) -> str:
 
 
 def _facts(recipe: "Recipe") -> list[tuple[str, str]]:
-    stem = _tr("4×4 patches") if recipe.patchify else _tr("7×7 convolution, then pooling")
-    between = _tr("norm and 2×2 convolution") if recipe.separate_downsampling else _tr("stride in a block")
+    stem = translate("FeaturesSteps", "7×7 convolution, then pooling")
+    if recipe.patchify:
+        stem = translate("FeaturesSteps", "4×4 patches")
+    between = translate("FeaturesSteps", "stride in a block")
+    if recipe.separate_downsampling:
+        between = translate("FeaturesSteps", "norm and 2×2 convolution")
     return [
-        (_tr("Stem"), stem),
-        (_tr("width"), str(recipe.width)),
-        (_tr("Blocks per stage"), " · ".join(str(depth) for depth in recipe.depths)),
-        (_tr("Between stages"), between),
+        (translate("FeaturesSteps", "Stem"), stem),
+        (translate("FeaturesSteps", "width"), str(recipe.width)),
+        (translate("FeaturesSteps", "Blocks per stage"), " · ".join(str(depth) for depth in recipe.depths)),
+        (translate("FeaturesSteps", "Between stages"), between),
     ]

@@ -344,6 +344,12 @@ def test_exports_can_be_read_back(start: Start, tmp_path: Path, monkeypatch: pyt
     layer = np.load(tmp_path / "layer.npz")
     assert np.array_equal(layer["stage2_block0"], now.maps.outputs["stage2.block0"])
     assert set(np.load(tmp_path / "all.npz")) == {"picture", *(n.replace(".", "_") for n in now.maps.outputs)}
+    kept = (tmp_path / "all.npz").read_bytes()
+    panel.set_layer("stem")
+    panel.files.save("all", panel.shown())  # the name without its suffix: nobody was asked about replacing
+    assert "all.npz is already there" in app.wait_error()
+    assert (tmp_path / "all.npz").read_bytes() == kept
+    panel.clear_error()
     blocked = tmp_path / "grid.png" / "below.png"
     monkeypatch.setattr(features_files, "ask_save", lambda *_: str(blocked))
     panel.files.save("map", panel.shown())

@@ -15,6 +15,10 @@ _NUMBER = re.compile(r"^\d+-")  # shipped sets are numbered, which gives their o
 _UNSAFE = re.compile(r'[\\/:*?"<>|\x00-\x1f]+')
 
 
+class NameTaken(TextError):
+    """One of the person's own files has this name already; it was left as it is."""
+
+
 @dataclass(frozen=True)
 class Preset:
     """A file with a name: `key` is what one types (photo), `title` what one reads (its first line)."""
@@ -45,16 +49,16 @@ def prompt_set_of(key: str) -> PromptSet:
     return load_prompt_set(_find(prompt_sets(), key, "prompt set").path)
 
 
-def save_own_labels(title: str, labels: tuple[Label, ...]) -> Path:
-    """Keep a list under the person's own; TextError where that cannot be."""
-    path = _own("labels") / f"{_file_name(title)}.txt"
-    save_labels(path, labels)
+def save_own_labels(title: str, labels: tuple[Label, ...], *, replaces: bool = False) -> Path:
+    """Keep a list under the person's own. NameTaken unless `replaces`; TextError where that cannot be."""
+    path = _place("labels", title, replaces)
+    save_labels(path, labels, title)
     return path
 
 
-def save_own_set(chosen: PromptSet) -> Path:
-    """Keep a prompt set under the person's own; TextError where that cannot be."""
-    path = _own("prompt_sets") / f"{_file_name(chosen.name)}.txt"
+def save_own_set(chosen: PromptSet, *, replaces: bool = False) -> Path:
+    """Keep a prompt set under the person's own. NameTaken unless `replaces`; TextError where that cannot be."""
+    path = _place("prompt_sets", chosen.name, replaces)
     save_prompt_set(path, chosen)
     return path
 
@@ -73,11 +77,33 @@ def _own(kind: str) -> Path:
     return paths.config_dir() / kind
 
 
+def _place(kind: str, title: str, replaces: bool) -> Path:
+    """The file for this title: the one that has it, else a free one."""
+    files = sorted(_own(kind).glob("*.txt"))
+    for path in files:
+        if _same(_title(path) or path.stem, title):
+            if not replaces:
+                raise NameTaken(f"There is a “{title}” already", "", "Take another name, or replace it")
+            return path
+    # Titles that differ only in what no file name can hold, or beyond its length, must not share a file.
+    taken = {path.stem.casefold() for path in files}
+    stem = name = _file_name(title)
+    number = 1
+    while name.casefold() in taken:
+        number += 1
+        name = f"{stem} {number}"
+    return _own(kind) / f"{name}.txt"
+
+
+def _same(one: str, other: str) -> bool:
+    return " ".join(one.split()).casefold() == " ".join(other.split()).casefold()
+
+
 def _presets(shipped: Path, own: Path) -> list[Preset]:
     found: dict[str, Preset] = {}
     for folder, is_own in ((shipped, False), (own, True)):
         for path in sorted(folder.glob("*.txt")) if folder.is_dir() else []:
-            key = _NUMBER.sub("", path.stem)
+            key = path.stem if is_own else _NUMBER.sub("", path.stem)
             found.pop(key, None)
             found[key] = Preset(key, _title(path) or key, path, is_own)
     return list(found.values())
@@ -86,7 +112,7 @@ def _presets(shipped: Path, own: Path) -> list[Preset]:
 def _title(path: Path) -> str:
     try:
         with path.open(encoding="utf-8-sig", errors="replace") as file:
-            first = file.readline(200).strip()
+            first = file.readline(1000).strip()
     except OSError:
         return ""
     return first[1:].strip() if first.startswith("#") else ""
@@ -94,7 +120,8 @@ def _title(path: Path) -> str:
 
 def _find(presets: list[Preset], key: str, kind: str) -> Preset:
     word = key.strip().casefold()
-    for preset in presets:
+    # The keys first: the title of one may be the key of another.
+    for preset in [one for one in presets if one.key.casefold() == word] + presets:
         if word in (preset.key.casefold(), preset.title.casefold()):
             return preset
     known = ", ".join(preset.key for preset in presets)

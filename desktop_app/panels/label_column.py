@@ -167,7 +167,7 @@ class LabelColumn(QSplitter):
         file = ask.ask_save(self, self.tr("Export labels"), ask.kinds_of("text"), "labels.txt")
         if file:
             call = partial(write_labels, Path(file), self._book.state.labels)
-            self._do(call, lambda _: self.said.emit(self.tr("Written: {0}").format(Path(file).name)))
+            self._write(call, file)
 
     # --- templates
 
@@ -205,8 +205,17 @@ class LabelColumn(QSplitter):
     def _save_set(self) -> None:
         title = ask.ask_name(self, self.tr("Save the prompts"), self.tr("Name of the prompt set"))
         if title:
-            chosen = PromptSet(title, self._book.state.templates)
-            self._do(partial(presets.save_own_set, chosen), partial(self._set_saved, chosen))
+            self._keep_set(PromptSet(title, self._book.state.templates))
+
+    def _keep_set(self, chosen: PromptSet, *, replaces: bool = False) -> None:
+        call = partial(presets.save_own_set, chosen, replaces=replaces)
+        self._session.work.once(call, partial(self._set_kept, chosen), lane="io", must=True)
+
+    def _set_kept(self, chosen: PromptSet, outcome: Outcome) -> None:
+        if not isinstance(outcome.error, presets.NameTaken):
+            self._did(partial(self._set_saved, chosen), outcome)
+        elif ask.ask_replace(self, self.tr("Save the prompts"), chosen.name):
+            self._keep_set(chosen, replaces=True)
 
     def _set_saved(self, chosen: PromptSet, _: Path) -> None:
         self._use(chosen)
@@ -217,7 +226,7 @@ class LabelColumn(QSplitter):
             (one for one in self._sets if one.title == self._book.state.prompt_set and one.own), None
         )
         if current is not None:
-            self._do(partial(presets.forget, current), lambda _: self.wake())
+            self._do(partial(presets.forget, current), lambda _: self.wake(), must=True)
 
     def _import_set(self) -> None:
         file = ask.ask_open(self, self.tr("Import a prompt set"), ask.kinds_of("plain"))
@@ -229,10 +238,7 @@ class LabelColumn(QSplitter):
         file = ask.ask_save(self, self.tr("Export the prompt set"), ask.kinds_of("plain"), f"{name}.txt")
         if file:
             chosen = PromptSet(name, self._book.state.templates)
-            self._do(
-                partial(save_prompt_set, Path(file), chosen),
-                lambda _: self.said.emit(self.tr("Written: {0}").format(Path(file).name)),
-            )
+            self._write(partial(save_prompt_set, Path(file), chosen), file)
 
     # --- recipes
 
@@ -251,13 +257,15 @@ class LabelColumn(QSplitter):
         """Ask where, and write it."""
         file = ask.ask_save(self, self.tr("Save the recipe"), ask.kinds_of("json"), "recipe.json")
         if file:
-            self._do(
-                partial(label_recipe.save, Path(file), recipe),
-                lambda _: self.said.emit(self.tr("Written: {0}").format(Path(file).name)),
-            )
+            self._write(partial(label_recipe.save, Path(file), recipe), file)
 
-    def _do(self, call: Callable[[], Any], then: Callable[[Any], object]) -> None:
-        self._session.work.once(call, partial(self._did, then), lane="io")
+    def _write(self, call: Callable[[], Any], file: str) -> None:
+        """What a person asked to be written is, even where the window closes first."""
+        said = self.tr("Written: {0}").format(Path(file).name)
+        self._do(call, lambda _: self.said.emit(said), must=True)
+
+    def _do(self, call: Callable[[], Any], then: Callable[[Any], object], *, must: bool = False) -> None:
+        self._session.work.once(call, partial(self._did, then), lane="io", must=must)
 
     def _did(self, then: Callable[[Any], object], outcome: Outcome) -> None:
         if outcome.error is None:

@@ -1,7 +1,7 @@
 """The few questions that need a dialog, each behind one function, so that a test replaces that function alone."""
 
 from PySide6.QtCore import QCoreApplication
-from PySide6.QtWidgets import QFileDialog, QInputDialog, QWidget
+from PySide6.QtWidgets import QFileDialog, QInputDialog, QMessageBox, QWidget
 
 
 def ask_open(parent: QWidget, title: str, kinds: str, folder: str = "") -> str:
@@ -18,6 +18,13 @@ def ask_name(parent: QWidget, title: str, question: str, suggested: str = "") ->
     """A name, "" when cancelled."""
     words, given = QInputDialog.getText(parent, title, question, text=suggested)
     return words.strip() if given else ""
+
+
+def ask_replace(parent: QWidget, title: str, name: str) -> bool:
+    """Whether what is kept under this name may be replaced."""
+    words = QCoreApplication.translate("LabelDialogs", "“{0}” exists already. Replace it?").format(name)
+    yes, no = QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No
+    return QMessageBox.question(parent, title, words, yes | no, no) == yes
 
 
 def kinds_of(*what: str) -> str:

@@ -254,9 +254,9 @@ def load_labels(path: Path) -> tuple[Label, ...]:
     return parse_labels(_read(path))
 
 
-def save_labels(path: Path, labels: Iterable[Label]) -> None:
-    """Writes a file that load_labels reads, whole or not at all."""
-    _write(path, format_labels(labels))
+def save_labels(path: Path, labels: Iterable[Label], title: str = "") -> None:
+    """Writes a file that load_labels reads, whole or not at all; the title is its first line."""
+    _write(path, (f"# {' '.join(title.split())}\n" if title.strip() else "") + format_labels(labels))
 
 
 def title_of(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,10 +23,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from desktop_app import label_recipe
+from desktop_app import label_recipe, presets
 from desktop_app.panels import label_dialogs
 from desktop_app.photo_list import Mark
 from desktop_app.settings import Settings
+from models.tasks.prompts import PromptSet, Template
 from models.tasks.scoring import Decision
 from tests.label_robot import LabelRobot, remember
 from tests.photo_folder import originals, write_broken, write_photos
@@ -199,6 +201,53 @@ def test_prompt_sets_are_taken_switched_and_kept_under_a_name(
     app.wait_until(lambda: column.templates.sets.findData("Mine") >= 0)
     assert app.label.book.state.prompt_set == "Mine"
     app.wait_answered()
+
+
+def test_saved_prompts_are_replaced_only_after_a_question(
+    app: LabelRobot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    column, asked = app.label.column, list[str]()
+    presets.save_own_set(PromptSet("Mine", (Template("kept {}"),)))
+    monkeypatch.setattr(label_dialogs, "ask_name", lambda *words: "Mine")
+
+    def answer(yes: bool) -> None:
+        monkeypatch.setattr(label_dialogs, "ask_replace", lambda *words: asked.append(words[-1]) or yes)
+        column.templates.save_asked.emit()
+        app.wait_idle()
+
+    answer(False)
+    assert asked == ["Mine"]
+    assert presets.prompt_set_of("Mine").templates == (Template("kept {}"),)
+    assert app.label.book.state.prompt_set != "Mine"
+    answer(True)
+    app.wait_until(lambda: app.label.book.state.prompt_set == "Mine", "it was not saved")
+    assert presets.prompt_set_of("Mine").templates == app.label.book.state.templates
+    app.wait_answered()
+
+
+def test_what_was_asked_to_be_written_is_written_when_the_window_closes_first(
+    app: LabelRobot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    column, work = app.label.column, app.session.work
+    free, busy = threading.Event(), threading.Semaphore(0)
+    for _ in range(2):  # both threads of the lane
+        work.once(lambda: (busy.release(), free.wait(20)), lambda outcome: None, lane="io")
+    assert busy.acquire(timeout=20)
+    assert busy.acquire(timeout=20)
+    monkeypatch.setattr(label_dialogs, "ask_name", lambda *words: "Mine")
+    for name, ask in (
+        ("labels.txt", column.labels.export_asked.emit),
+        ("prompts.txt", column.templates.export_asked.emit),
+        ("recipe.json", lambda: column.save_recipe(app.label.engine.recipe())),
+    ):
+        file = str(tmp_path / name)
+        monkeypatch.setattr(label_dialogs, "ask_save", lambda *words, file=file: file)
+        ask()
+    column.templates.save_asked.emit()
+    work.close(0.05)
+    free.set()
+    assert sorted(path.name for path in tmp_path.glob("*.*")) == ["labels.txt", "prompts.txt", "recipe.json"]
+    assert presets.prompt_set_of("Mine").templates == app.label.book.state.templates
 
 
 # --- review

@@ -412,3 +412,29 @@ def test_shipped_lists_and_sets_can_be_read_and_ones_own_stand_beside_them() -> 
         presets.prompt_set_of("my/own: set")
     with pytest.raises(TextError, match="ships with"):
         presets.forget(sets[0])
+
+
+def test_no_name_replaces_what_is_kept_under_another_or_unasked() -> None:
+    def kept(name: str, sentence: str, *, replaces: bool = False) -> None:
+        presets.save_own_set(PromptSet(name, (Template(sentence),)), replaces=replaces)
+
+    kept("a/b", "first {}")
+    kept("a:b", "second {}")
+    kept("a b", "third {}")
+    kept("7-days", "fourth {}")
+    kept("8-days", "fifth {}")
+    with pytest.raises(presets.NameTaken):
+        kept("A/B", "lost {}")
+    found = {one.title: presets.prompt_set_of(one.key).templates[0].text for one in presets.prompt_sets()[3:]}
+    expected = {"a/b": "first", "a:b": "second", "a b": "third", "7-days": "fourth", "8-days": "fifth"}
+    assert found == {name: f"{word} {{}}" for name, word in expected.items()}
+    kept("a:b", "new {}", replaces=True)
+    found = {one.title: presets.prompt_set_of(one.key).templates[0].text for one in presets.prompt_sets()[3:]}
+    assert found["a:b"] == "new {}"
+    assert found["a/b"] == "first {}"
+    presets.save_own_labels("x/y", (Label("cat"),))
+    presets.save_own_labels("x:y", (Label("dog"),))
+    with pytest.raises(presets.NameTaken):
+        presets.save_own_labels("x/y", (Label("owl"),))
+    titles = {one.title: presets.labels_of(one.key) for one in presets.label_lists() if one.own}
+    assert titles == {"x/y": (Label("cat"),), "x:y": (Label("dog"),)}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from models.errors import TextError
 from models.tasks.export import denature, neutralise, write_text_whole
-from models.tasks.prompts import Label, format_labels, load_labels, parse_labels
+from models.tasks.prompts import Label, format_labels, join_prompts, load_labels, parse_labels, split_prompts
 
 _HEADERS = frozenset({"label", "name", "class", "category"})
 
@@ -42,7 +42,7 @@ def write_labels(path: Path, labels: Iterable[Label]) -> None:
     writer = csv.writer(out)
     writer.writerow(("name", "prompts", "keyword"))
     for label in labels:
-        prompts = "" if label.prompts == (label.name,) else ", ".join(label.prompts)
+        prompts = "" if label.prompts == (label.name,) else join_prompts(label.prompts)
         keyword = "" if label.keyword == label.name else label.keyword
         writer.writerow(map(neutralise, (label.name, prompts, keyword)))
     write_text_whole(path, [out.getvalue()])
@@ -66,7 +66,5 @@ def _of_csv(path: Path) -> tuple[Label, ...]:
         raise TextError(f"{path.name} cannot be read", str(error), cure) from error
     if rows and rows[0][0].strip().casefold() in _HEADERS:
         rows = rows[1:]
-    lines = (
-        " | ".join(" ".join(denature(cell).replace("|", " ").split()) for cell in row[:3]) for row in rows
-    )
-    return parse_labels("\n".join(lines))
+    cells = ([" ".join(denature(cell).split()) for cell in (*row, "", "")[:3]] for row in rows)
+    return tuple(Label(name, split_prompts(words), keyword) for name, words, keyword in cells if name)

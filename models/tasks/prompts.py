@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -162,17 +163,22 @@ def _short(text: str) -> str:
 # --- files
 
 
+# A backslash takes the meaning of the mark behind it: any other backslash is plain text.
+_TAKEN = re.compile(r"\\([\\|,#-])")
+
+
 def parse_labels(text: str) -> tuple[Label, ...]:
-    """Labels from lines `name | prompt, prompt | keyword` (the last two may be missing); `#` begins a remark."""
+    """Labels from lines `name | prompt, prompt | keyword` (the last two may be missing); `#` begins a remark.
+
+    `\\|`, `\\,`, `\\#` and `\\\\` are these marks themselves.
+    """
     labels = []
     for line in text.lstrip("\ufeff").splitlines():
         if not line.strip() or line.lstrip().startswith("#"):
             continue
-        name, _, rest = line.partition("|")
-        prompts, _, keyword = rest.partition("|")
+        name, prompts, keyword = (*_cut(line, "|", 2), "", "")[:3]
         if name.strip():
-            parts = tuple(p.strip() for p in prompts.split(",") if p.strip())
-            labels.append(Label(name.strip(), parts, keyword.strip()))
+            labels.append(Label(_plain(name), split_prompts(prompts), _plain(keyword)))
     return tuple(labels)
 
 
@@ -180,17 +186,48 @@ def format_labels(labels: Iterable[Label]) -> str:
     """The lines that parse_labels reads; columns that say nothing new are left out."""
     lines = []
     for label in labels:
-        prompts = "" if label.prompts == (label.name,) else ", ".join(label.prompts)
-        keyword = "" if label.keyword == label.name else label.keyword
-        columns = [label.name, prompts, keyword]
+        prompts = "" if label.prompts == (label.name,) else join_prompts(label.prompts, "|")
+        keyword = "" if label.keyword == label.name else _marked(label.keyword, "|")
+        columns = [_marked(label.name, "|"), prompts, keyword]
         while len(columns) > 1 and not columns[-1]:
             columns.pop()
-        lines.append(" | ".join(" ".join(c.split()) for c in columns))
+        lines.append(" | ".join(columns))
     return "\n".join(lines) + "\n" if lines else ""
+
+
+def split_prompts(text: str) -> tuple[str, ...]:
+    """Prompts with commas between; `\\,` is a comma inside one."""
+    return tuple(_plain(part) for part in _cut(text, ",") if part.strip())
+
+
+def join_prompts(prompts: Iterable[str], marks: str = "") -> str:
+    """What split_prompts reads; `marks` are taken out of the prompts as well."""
+    return ", ".join(_marked(prompt, "," + marks) for prompt in prompts)
+
+
+def _cut(text: str, mark: str, most: int = 0) -> list[str]:
+    """The parts between the first `most` marks (0: all) that no backslash stands before."""
+    parts, start = [], 0
+    for found in re.finditer(rf"{_TAKEN.pattern}|{re.escape(mark)}", text):
+        if found.group() == mark and not (most and len(parts) == most):
+            parts.append(text[start : found.start()])
+            start = found.end()
+    return [*parts, text[start:]]
+
+
+def _plain(text: str) -> str:
+    return _TAKEN.sub(r"\1", text.strip())
+
+
+def _marked(text: str, marks: str) -> str:
+    """One line that _plain gives back, with no bare mark in it, nor one at its start that means something."""
+    line = re.sub(rf"[\\{marks}]", r"\\\g<0>", " ".join(text.split()))
+    return "\\" + line if line.startswith(("#", "- ")) else line
 
 
 def parse_prompt_set(text: str, name: str) -> PromptSet:
     """A prompt set from lines: a template, or `template | weight`; `-` first disables it; `# name` gives the name.
+    `\\#`, `\\-`, `\\|` and `\\\\` are these marks themselves.
 
     A JSON object {"name", "templates": [{"text", "weight", "enabled"}]} is read too.
     """
@@ -206,12 +243,12 @@ def parse_prompt_set(text: str, name: str) -> PromptSet:
             continue
         is_enabled = not line.startswith("- ")
         line = line if is_enabled else line[2:].strip()
-        body, bar, last = line.rpartition("|")
-        weight = _weight(last) if bar else None
+        *body, last = _cut(line, "|")
+        weight = _weight(last) if body else None
         if weight is not None:
-            line = body.strip()
+            line = "|".join(body).strip()
         if line:
-            templates.append(Template(line, 1.0 if weight is None else weight, is_enabled))
+            templates.append(Template(_plain(line), 1.0 if weight is None else weight, is_enabled))
     return PromptSet(name, tuple(templates))
 
 
@@ -239,13 +276,14 @@ def _prompt_set_of_json(text: str, name: str) -> PromptSet:
 
 def format_prompt_set(prompt_set: PromptSet) -> str:
     """The lines that parse_prompt_set reads."""
-    lines = [f"# {prompt_set.name}"]
+    lines = [f"# {' '.join(prompt_set.name.split())}"]
     for template in prompt_set.templates:
-        text = " ".join(template.text.split())
-        body, bar, last = text.rpartition("|")
-        is_ambiguous = bool(bar) and _weight(last) is not None and bool(body)
-        weight = f" | {template.weight:g}" if template.weight != 1 or is_ambiguous else ""
-        lines.append(("" if template.enabled else "- ") + text + weight)
+        text = _marked(template.text, "|")
+        short = f"{template.weight:g}"
+        weight = short if float(short) == template.weight else repr(template.weight)
+        if text:
+            share = f" | {weight}" if template.weight != 1 else ""
+            lines.append(("" if template.enabled else "- ") + text + share)
     return "\n".join(lines) + "\n"
 
 

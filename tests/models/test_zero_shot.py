@@ -313,8 +313,10 @@ def test_background_sentences_are_embedded_once(model: Model) -> None:
 # --- files
 
 words = st.text(
-    st.characters(blacklist_categories=("Cs", "Cc", "Zs", "Zl", "Zp"), blacklist_characters="|,#"), min_size=1
-)
+    st.characters(blacklist_categories=("Cs", "Cc", "Zs", "Zl", "Zp"), blacklist_characters="\ufeff")
+    | st.sampled_from("|,#-\\ 3"),
+    min_size=1,
+).filter(lambda word: word == " ".join(word.split()) != "")
 
 
 @given(st.lists(st.builds(Label, words, st.lists(words, max_size=3).map(tuple), words), max_size=5))
@@ -330,8 +332,8 @@ def test_labels_survive_their_file(labels: list[Label]) -> None:
     st.lists(
         st.builds(
             Template,
-            words.filter(lambda w: not w.startswith("-")).map(lambda w: f"{w} {{}} | 3"),
-            st.sampled_from([0.0, 0.25, 1.0, 2.5]),
+            words | words.map(lambda w: f"{w} {{}} | 3"),
+            st.sampled_from([0.0, 0.25, 1.0, 2.5]) | st.floats(0, 999_999),
             st.booleans(),
         ),
         max_size=5,
@@ -343,6 +345,20 @@ def test_prompt_sets_survive_their_file(templates: list[Template]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         save_prompt_set(Path(folder) / "a.txt", mine)
         assert load_prompt_set(Path(folder) / "a.txt") == mine
+
+
+def test_marks_are_told_from_words_by_a_backslash() -> None:
+    labels = (Label("#1", ("Paris, Texas", "a|b"), "x|y"), Label("C:\\dogs"), Label("- new"))
+    assert format_labels(labels).splitlines()[0] == r"\#1 | Paris\, Texas, a\|b | x\|y"
+    assert parse_labels(format_labels(labels)) == labels
+    assert parse_labels(r"C:\dogs | a\b") == (Label(r"C:\dogs", (r"a\b",)),), "older files read the same"
+    templates = (Template("# {}"), Template("- {}"), Template("a | {} | 2", enabled=False), Template("| 5"))
+    mine = PromptSet("x", templates)
+    assert parse_prompt_set(format_prompt_set(mine), "other") == mine
+    assert parse_prompt_set("a | {} | 2\n- b | c", "x").templates == (
+        Template("a | {}", 2.0),
+        Template("b | c", enabled=False),
+    )
 
 
 def test_files_by_hand_and_broken_ones(tmp_path: Path) -> None:

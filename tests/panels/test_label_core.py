@@ -325,6 +325,7 @@ def test_the_truth_comes_from_folders_or_from_a_table(tmp_path: Path) -> None:
 
 def test_labels_that_a_spreadsheet_would_run_come_back_from_their_table(tmp_path: Path) -> None:
     labels = (Label("@home"), Label("-5 degrees", ("+ cold",), "=ice"), Label("'tis"))
+    labels += (Label("#1"), Label("a|b", ("Paris, Texas", "c|d\\"), "x|y"), Label("red, ripe", ("apple",)))
     write_labels(tmp_path / "labels.csv", labels)
     assert "'@home" in (tmp_path / "labels.csv").read_text(encoding="utf-8")
     assert read_labels(tmp_path / "labels.csv") == labels

@@ -1,7 +1,7 @@
 """The bundled CLIP: python -m models.training.clip --data DIR --out DIR --budget-minutes N.
 
 Runs one after the other, each resumable: the text tower on words alone (15 % of the budget), the trunk (70 %), the
-text tower again, towards where photos want the labels (15 %). The rest is linear algebra on features. Finished runs
+text tower again, now with the labels of the photos (15 %). The rest is linear algebra on features. Finished runs
 can be taken over: --text, --trunk (of models.training.convnext), --aligned.
 """
 
@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from models.families.clip import CLIP, CLIPConfig
 from models.spec import IMAGENET_MEAN, IMAGENET_STD, Preprocess
-from models.training.align import Said, Seen, fit_projections, pooled_features, sharpen, spread
+from models.training.align import Said, Seen, fit_projections, pooled_features
 from models.training.cards import card
 from models.training.corpus import TEMPLATES, WIDTH, captions, clean, coco_sentences, label_synonyms, wordnet
 from models.training.data import PhotoSet
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 SIDE = 112
 PREPROCESS = Preprocess(resize=SIDE, crop=(SIDE, SIDE), mean=IMAGENET_MEAN, std=IMAGENET_STD)
 #: Photos a label that the last step looks at; more change nothing that can be measured.
-PHOTOS_A_LABEL = 30
+PHOTOS_A_LABEL = 8
 CAPTIONED = 4000
 
 
@@ -87,20 +88,44 @@ def see(photos: PhotoSet, trunk: JointNet, rows: NDArray[np.int64], side: int, k
     return Seen(torch.from_numpy(features), torch.from_numpy(photos.label_ids[rows]))
 
 
-def towards_photos(
-    photos: PhotoSet, texts: Texts, before: Tensor, after: Tensor
-) -> tuple[Texts, LabelPlaces]:
-    """The texts with every word moved as the labels near it moved, and the labels themselves."""
-    moved = torch.cat([spread(part, before, after) for part in torch.split(texts.name_vectors, 4096)])
+def label_places(photos: PhotoSet, texts: Texts) -> tuple[Texts, LabelPlaces]:
+    """Labels and their synonyms at the label's place, and the words of groups between their labels.
+
+    The texts that come back have those words moved too, so that both lessons say the same.
+    """
     words = label_synonyms(photos.labels, photos.folder, frozenset(SYNONYMS.values()))
     place = {name: i for i, name in enumerate(texts.names)}
-    for label, group in enumerate(words):
-        for word in group:
-            moved[place[word]] = after[label]
     train_ids = photos.label_ids[photos.train]
     odds = np.sqrt(np.bincount(train_ids[train_ids >= 0], minlength=len(photos.labels)).astype(np.float64))
-    places = LabelPlaces(words, after, odds / odds.sum())
-    return replace(texts, name_vectors=moved), places
+    moved, vectors = texts.name_vectors.clone(), texts.label_vectors
+    for label, group in enumerate(words):
+        moved[[place[word] for word in group]] = vectors[label]
+    all_words, all_vectors, all_odds = list(words), [vectors], list(odds)
+    known = {word for group in words for word in group}
+    for name, members in _groups(photos).items():
+        new = tuple(word for word in clean(name).split(" or ") if word not in known and word in place)
+        if new:
+            weights = torch.from_numpy(odds[members]).float()[:, None]
+            middle = F.normalize((vectors[members] * weights).sum(0), dim=-1)
+            own = F.normalize(moved[[place[word] for word in new]].mean(0), dim=-1)
+            between = F.normalize(middle + own, dim=-1)
+            moved[[place[word] for word in new]] = between
+            all_words.append(new)
+            all_vectors.append(between[None])
+            all_odds.append(2 * float(odds.mean()))
+    drawn = np.array(all_odds)
+    return replace(texts, name_vectors=moved), LabelPlaces(
+        all_words, torch.cat(all_vectors), drawn / drawn.sum()
+    )
+
+
+def _groups(photos: PhotoSet) -> dict[str, list[int]]:
+    group_of = {row.label: row.group for row in photos.rows if row.label and row.group}
+    found: dict[str, list[int]] = {}
+    for label, name in enumerate(photos.labels):
+        if label_group := group_of.get(name):
+            found.setdefault(label_group, []).append(label)
+    return found
 
 
 @torch.no_grad()
@@ -165,17 +190,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     rows = rows_to_see(photos, options.photos_a_label)
     seen = see(photos, trunk, rows, SIDE, options.out / f"features-{SIDE}-{len(rows)}.npy")
-    scale = float(trunk.logit_scale.detach().exp())
-    places = texts.name_vectors[[texts.names.index(clean(label)) for label in photos.labels]]
-    image, after = sharpen(seen, trunk.visual_projection.weight.detach(), places, scale)
-    moved, labels = towards_photos(photos, texts, places, after)
+    moved, labels = label_places(photos, texts)
     again = TextRecipe(moved, tokenizer, options.seed + 1, labels=labels)
     again.rate, again.average = 8e-4, 0.99
     again.module.load_state_dict(words.module.state_dict())
     _train_or_take(again, options.aligned, _share(whole, "aligned", 0.15))
     net = again.module.eval()
-    said = say(photos, net, again, rows)
-    image, text, log_scale = fit_projections(seen, said, image, net.text_projection.weight.detach(), scale)
+    scale = float(trunk.logit_scale.detach().exp())
+    image, text = trunk.visual_projection.weight.detach(), net.text_projection.weight.detach()
+    image, text, log_scale = fit_projections(seen, say(photos, net, again, rows), image, text, scale)
     with torch.no_grad():
         net.text_projection.weight.copy_(text)
     clip = assemble(trunk, net, image, log_scale)

@@ -15,7 +15,7 @@ FEATURES = 1280
 FEATURE_TENSOR = "globalaveragepool_98"
 #: Input side for each fixed crop. The network was trained at 224 px; tight crops of small photos
 #: hold too few pixels to be worth that, and cost falls with the square.
-CROP_SIDES = (192, 160, 160)
+CROP_SIDES = (192, 160)
 CLASSES = 1000
 
 

@@ -166,6 +166,7 @@ class Texts:
     common: NDArray[np.int64]  # places of labels, their synonyms, and everyday nouns
     sentences: list[str]
     sentence_vectors: Tensor  # (sentences, 384) unit
+    label_vectors: Tensor  # (labels, 384) unit, in the order of PhotoSet.labels
     token_vectors: Tensor  # (tokens, 384) unit, where the texts of single tokens lie
 
 
@@ -205,6 +206,7 @@ def texts_of(photos: PhotoSet, tokenizer: Tokenizer) -> Texts:
         sentence_vectors=torch.from_numpy(
             np.concatenate([space.place(said_vectors[kept]), space.place(teacher.vectors(others))])
         ),
+        label_vectors=torch.from_numpy(space.place(label_vectors)),
         token_vectors=torch.from_numpy(space.place(teacher.vectors(_token_texts(tokenizer)))),
     )
 
@@ -232,7 +234,7 @@ def _pull_together(vectors: Floats, synsets: list[tuple[str, ...]], place: dict[
 
 @dataclass(frozen=True)
 class LabelPlaces:
-    """Where photos say that labels lie, and the words that mean each label."""
+    """The places that photos are trained towards, and the words that mean each of them."""
 
     words: list[tuple[str, ...]]
     vectors: Tensor  # (labels, d) unit
@@ -242,7 +244,7 @@ class LabelPlaces:
 class TextRecipe:
     """Regress the teacher's places; batches are of one kind each, so that short texts are not padded to long ones.
 
-    With `labels` half of the batches are labels in templates, to be told apart from all other labels.
+    With `labels` seven in ten batches are labels in templates, to be told apart from all other labels.
     """
 
     rate = 1.5e-3
@@ -270,7 +272,7 @@ class TextRecipe:
     def losses(self, step: int, progress: float) -> dict[str, Tensor]:
         """Distance to the teacher's place, being nearer to it than to the others' places, and CLIP's vectors."""
         rng = np.random.default_rng([self.seed, step, 2])
-        if self.labels is not None and rng.random() < 0.5:
+        if self.labels is not None and rng.random() < 0.7:
             return self._label_losses(self.labels, rng)
         texts, target, clip = self._batch(rng)
         ids, _ = encode(self.tokenizer, texts)

@@ -20,7 +20,7 @@ from models.families.clip import CLIP
 from models.families.convnext_trunk import TrunkConfig
 from models.families.mae import MAEConfig
 from models.training import clip, convnext, mae, trunk
-from models.training.align import Seen, fit_projections, pooled_features, sharpen, spread
+from models.training.align import Said, Seen, fit_projections, pooled_features
 from models.training.corpus import Space, clean, label_synonyms
 from models.training.data import PhotoSet, batch_places
 from models.training.depthwise import speed_up, weight_gradient
@@ -134,7 +134,7 @@ def drawn_signals(photos: PhotoSet) -> trunk.Signals:
     rng = np.random.default_rng(1)
     n = len(photos)
     return trunk.Signals(
-        features=rng.random((n, 3, 1280)).astype(np.float16),
+        features=rng.random((n, 2, 1280)).astype(np.float16),
         feature_mean=torch.zeros(1280),
         feature_std=torch.ones(1280),
         head_weight=unit(1000, 1280),
@@ -159,6 +159,7 @@ def drawn_texts() -> tuple[Texts, object]:
         common=np.arange(3),
         sentences=sentences,
         sentence_vectors=unit(len(sentences), 384),
+        label_vectors=unit(4, 384, seed=5),
         token_vectors=unit(tokenizer.get_vocab_size(), 384),
     )
     return texts, tokenizer
@@ -208,7 +209,7 @@ def test_crops_lie_inside_the_photo_and_have_the_side_asked_for(photos: PhotoSet
     assert (boxes[..., 2] <= width + 1e-3).all()
     assert (boxes[..., 3] <= height + 1e-3).all()
     assert (boxes[..., 2] - boxes[..., 0] > 10).all()
-    assert photos.crop(1, boxes[1, 2], 48).shape == (48, 48, 3)
+    assert photos.crop(1, boxes[1, 1], 48).shape == (48, 48, 3)
     np.testing.assert_array_equal(photos.crop_boxes(), boxes)
 
 
@@ -383,33 +384,41 @@ def test_the_assembled_model_sees_with_the_trunk(photos: PhotoSet) -> None:
         torch.testing.assert_close(whole.embed_image(pixels), nn.functional.normalize(seen, dim=-1))
 
 
-def test_labels_move_to_where_photos_tell_them_apart() -> None:
-    """Two labels that sentences put almost in one place, and photos that differ clearly."""
+def test_the_fitted_projections_tell_labels_apart() -> None:
+    """Photos of two kinds, and texts whose places do not match theirs before the fit."""
     generator = torch.Generator().manual_seed(0)
     centres = torch.tensor([[3.0, 0.0, 0.0, 0.0], [0.0, 3.0, 0.0, 0.0]])
     labels = torch.arange(40) % 2
-    features = centres[labels][:, None] + 0.1 * torch.randn(40, 2, 4, generator=generator)
-    near = nn.functional.normalize(torch.tensor([[1.0, 0.05, 0.0], [1.0, -0.05, 0.0]]), dim=-1)
-    weight = torch.randn(3, 4, generator=generator) * 0.1
-    image, after = sharpen(Seen(features, labels), weight, near, 10.0, steps=200, stay=1.0)
-    assert float(after[0] @ after[1]) < float(near[0] @ near[1])
-    scores = nn.functional.normalize(features[:, 0] @ image.T, dim=-1) @ after.T
+    seen = Seen(centres[labels][:, None] + 0.1 * torch.randn(40, 2, 4, generator=generator), labels)
+    hidden = torch.eye(5)[None, :2]
+    said = Said(hidden, torch.empty(0, 5), torch.empty(0, dtype=torch.int64), torch.eye(5)[2:])
+    image, text = (torch.randn(3, n, generator=generator) for n in (4, 5))
+    image, text, _ = fit_projections(
+        seen, said, image, text, 10.0, steps=200, rates=(1e-2, 1e-2, 0.0), hold=0.1
+    )
+    names = nn.functional.normalize(hidden[0] @ text.T, dim=-1)
+    scores = nn.functional.normalize(seen.features[:, 0] @ image.T, dim=-1) @ names.T
     assert (scores.argmax(1) == labels).all()
 
 
-def test_words_follow_the_label_they_lie_beside() -> None:
-    before = torch.eye(4)[:2]
-    after = nn.functional.normalize(torch.tensor([[1.0, 0.0, 0.5, 0.0], [0.0, 1.0, 0.0, 0.0]]), dim=-1)
-    words = nn.functional.normalize(torch.tensor([[1.0, 0.1, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]]), dim=-1)
-    moved = spread(words, before, after)
-    assert float(moved[0] @ after[0]) > float(words[0] @ after[0])
-    torch.testing.assert_close(moved[1], words[1])
+def test_the_words_of_a_group_lie_between_its_labels(photos: PhotoSet) -> None:
+    texts, _ = drawn_texts()
+    known = replace(
+        texts, names=[*texts.names, "domestic dog", "food"], name_vectors=unit(len(texts.names) + 2, 384)
+    )
+    vectors = unit(4, 384, seed=5)
+    moved, places = clip.label_places(photos, known)
+    assert places.words[4:] == [("food",)]
+    own, label = known.name_vectors[known.names.index("food")], vectors[photos.labels.index("pizza")]
+    assert float(places.vectors[4] @ label) == pytest.approx(float(places.vectors[4] @ own), abs=1e-5)
+    assert torch.equal(moved.name_vectors[known.names.index("food")], places.vectors[4])
+    assert places.odds.sum() == pytest.approx(1.0)
 
 
 def test_the_second_run_of_the_text_tower_tells_labels_apart(photos: PhotoSet, tmp_path: Path) -> None:
     texts, tokenizer = drawn_texts()
     known = replace(texts, names=[*texts.names, "domestic dog"], name_vectors=unit(len(texts.names) + 1, 384))
-    moved, places = clip.towards_photos(photos, known, unit(4, 384), unit(4, 384, seed=5))
+    moved, places = clip.label_places(photos, known)
     assert torch.equal(
         moved.name_vectors[known.names.index("domestic dog")], places.vectors[photos.labels.index("dog")]
     )

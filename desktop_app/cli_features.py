@@ -96,6 +96,8 @@ def _channels(maps: Maps, name: str, order: Order, top: int) -> list[dict[str, A
 
 def run_explain(arguments: argparse.Namespace) -> int:
     """Write the photo with what speaks for the label over it."""
+    if not arguments.label.strip():
+        raise TextError("--label is empty", "", 'Give what to look for, as in --label "a dog"')
     photo = read(arguments.photo)
     classifier = bool(arguments.model) and (
         Capability.CLASSIFY in find(arguments.model, model_folders()).capabilities

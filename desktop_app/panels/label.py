@@ -83,7 +83,7 @@ class LabelPanel(Panel):
         column.addWidget(self.job_bar)
         self.split = QSplitter(Qt.Orientation.Horizontal)
         self.split.setHandleWidth(1)
-        self.column.setMinimumWidth(200)
+        self.column.setMinimumWidth(228)
         self.split.addWidget(self.column)
         self.split.addWidget(centre)
         self.split.setStretchFactor(0, 0)

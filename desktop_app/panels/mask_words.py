@@ -56,7 +56,7 @@ def verdict(result: "MaskResult") -> str:
         return translate("MaskWords", "{lead}, and copying the neighbours is {ahead:.1f} dB better.").format(
             lead=lead, ahead=-ahead
         )
-    return translate("MaskWords", "{lead}, and as good as copying the neighbours.").format(lead=lead)
+    return translate("MaskWords", "{lead}, and is as good as copying the neighbours.").format(lead=lead)
 
 
 def meaning() -> str:

@@ -78,6 +78,7 @@ def test_explain_with_words_and_with_classes(
         (("mask", PHOTO, "--model", "mae", "--unit", "5"), "Take one of: 16, 32"),
         (("features", PHOTO, "--model", "mae"), "cannot show its features"),
         (("features", PHOTO, "--model", "convnext", "--layer", "attic"), "There is no layer “attic”"),
+        (("explain", PHOTO, "--label", " ", "--out", "x.png"), "--label is empty"),
         (
             ("explain", PHOTO, "--label", "unicorn", "--model", "convnext", "--out", "x.png"),
             "knows no class “unicorn”",

@@ -9,6 +9,7 @@ from PySide6.QtGui import (
     QAccessible,
     QAccessibleEvent,
     QColor,
+    QFontMetrics,
     QKeyEvent,
     QMouseEvent,
     QPainter,
@@ -90,11 +91,12 @@ class ThresholdBar(QWidget):
         head = QRectF(left, 0, length, _HEAD)
         painter.setFont(theme.base_font())
         painter.setPen(QColor(c.text))
-        painter.drawText(head, int(Qt.AlignmentFlag.AlignVCenter), self._title)
+        figure = self._show(self._value)
+        room = int(length) - QFontMetrics(theme.number_font()).horizontalAdvance(figure) - 6
+        title = painter.fontMetrics().elidedText(self._title, Qt.TextElideMode.ElideRight, room)
+        painter.drawText(head, int(Qt.AlignmentFlag.AlignVCenter), title)
         painter.setFont(theme.number_font())
-        painter.drawText(
-            head, int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight), self._show(self._value)
-        )
+        painter.drawText(head, int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight), figure)
         self._paint_histogram(painter, left, length)
         self._paint_handle(painter, left + length * self._value)
         painter.end()

@@ -207,7 +207,8 @@ def join_prompts(prompts: Iterable[str], marks: str = "") -> str:
 
 def _cut(text: str, mark: str, most: int = 0) -> list[str]:
     """The parts between the first `most` marks (0: all) that no backslash stands before."""
-    parts, start = [], 0
+    parts: list[str] = []
+    start = 0
     for found in re.finditer(rf"{_TAKEN.pattern}|{re.escape(mark)}", text):
         if found.group() == mark and not (most and len(parts) == most):
             parts.append(text[start : found.start()])

@@ -1,7 +1,7 @@
 """The bundled CLIP: python -m models.training.clip --data DIR --out DIR --budget-minutes N.
 
 Runs one after the other, each resumable: the text tower on words alone (15 % of the budget), the trunk (70 %), the
-text tower again, now with the labels of the photos (15 %). The rest is linear algebra on features. Finished runs
+text tower again, now with the labels of the photos (15 %). Finished runs
 can be taken over: --text, --trunk (of models.training.convnext), --aligned.
 """
 
@@ -15,12 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
-from torch import Tensor
 
 from models.families.clip import CLIP, CLIPConfig
 from models.spec import IMAGENET_MEAN, IMAGENET_STD, Preprocess
-from models.training.align import Said, Seen, fit_projections, pooled_features
 from models.training.cards import card
 from models.training.corpus import TEMPLATES, WIDTH, captions, clean, coco_sentences, label_synonyms, wordnet
 from models.training.data import PhotoSet
@@ -31,7 +28,6 @@ from models.training.text import (
     TextNet,
     TextRecipe,
     Texts,
-    encode,
     load_tokenizer,
     texts_of,
     train_tokenizer,
@@ -43,9 +39,6 @@ if TYPE_CHECKING:
 
 SIDE = 112
 PREPROCESS = Preprocess(resize=SIDE, crop=(SIDE, SIDE), mean=IMAGENET_MEAN, std=IMAGENET_STD)
-#: Photos a label that the last step looks at; more change nothing that can be measured.
-PHOTOS_A_LABEL = 8
-CAPTIONED = 4000
 
 
 def tokenizer_of(photos: PhotoSet, path: Path) -> Tokenizer:
@@ -57,35 +50,6 @@ def tokenizer_of(photos: PhotoSet, path: Path) -> Tokenizer:
         path.parent.mkdir(parents=True, exist_ok=True)
         train_tokenizer(said + coco_sentences(photos.folder) + names + labels).save(str(path))
     return load_tokenizer(path)
-
-
-def rows_to_see(
-    photos: PhotoSet, a_label: int = PHOTOS_A_LABEL, captioned: int = CAPTIONED
-) -> NDArray[np.int64]:
-    """Train photos for the last step: up to `a_label` of each label, and `captioned` with captions alone."""
-    rng = np.random.default_rng(0)
-    shuffled = rng.permutation(photos.train)
-    met: dict[int, int] = {}
-    rows = []
-    for i in shuffled:
-        label = int(photos.label_ids[i])
-        if label < 0 and not photos.rows[i].captions:
-            continue
-        met[label] = met.get(label, 0) + 1
-        if met[label] <= (captioned if label < 0 else a_label):
-            rows.append(int(i))
-    return np.array(sorted(rows), np.int64)
-
-
-def see(photos: PhotoSet, trunk: JointNet, rows: NDArray[np.int64], side: int, kept: Path) -> Seen:
-    """Features of `rows`, from the file `kept` where they are there."""
-    if kept.exists():
-        features = np.load(kept)
-    else:
-        features = pooled_features(trunk.classifier, photos, rows, side)
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        np.save(kept, features)
-    return Seen(torch.from_numpy(features), torch.from_numpy(photos.label_ids[rows]))
 
 
 def label_places(photos: PhotoSet, texts: Texts) -> tuple[Texts, LabelPlaces]:
@@ -128,42 +92,15 @@ def _groups(photos: PhotoSet) -> dict[str, list[int]]:
     return found
 
 
-@torch.no_grad()
-def say(photos: PhotoSet, net: TextNet, texts: TextRecipe, rows: NDArray[np.int64]) -> Said:
-    """Hidden vectors of labels in templates, of a caption for each captioned photo, and of common words."""
-
-    def hidden(lines: Sequence[str]) -> Tensor:
-        found = []
-        for first in range(0, len(lines), 256):
-            ids, _ = encode(texts.tokenizer, lines[first : first + 256])
-            with torch.autocast("cpu", torch.bfloat16):
-                vectors: Tensor = net.text_model(ids)
-                found.append(vectors.float())
-        return torch.cat(found) if found else torch.empty(0, net.config.width)
-
-    labels = [clean(label) for label in photos.labels]
-    captioned = [(k, i) for k, i in enumerate(rows) if photos.rows[i].captions]
-    rng = np.random.default_rng(0)
-    common = rng.permutation(texts.texts.common)[:2000]
-    return Said(
-        labels=torch.stack(
-            [hidden([template.format(name) for name in labels]) for template in TEMPLATES[:6]]
-        ),
-        captions=hidden([clean(str(rng.choice(photos.rows[i].captions))) for _, i in captioned]),
-        photo=torch.tensor([k for k, _ in captioned], dtype=torch.int64),
-        others=hidden([texts.texts.names[i] for i in common]),
-    )
-
-
-def assemble(trunk: JointNet, text: TextNet, image: Tensor, log_scale: float) -> CLIP:
-    """One CLIP out of trunk, text tower, image projection (d, c) and temperature."""
+def assemble(trunk: JointNet, text: TextNet) -> CLIP:
+    """One CLIP out of the trunk with its projection and temperature, and the text tower."""
     clip = CLIP(CLIPConfig(text.config, trunk.classifier.config.trunk, WIDTH))
     clip.vision_model.load_state_dict(trunk.classifier.trunk.state_dict())
     clip.text_model.load_state_dict(text.text_model.state_dict())
-    clip.visual_projection.load_state_dict({"weight": image})
+    clip.visual_projection.load_state_dict(trunk.visual_projection.state_dict())
     clip.text_projection.load_state_dict(text.text_projection.state_dict())
     with torch.no_grad():
-        clip.logit_scale.copy_(torch.tensor(log_scale))
+        clip.logit_scale.copy_(trunk.logit_scale)
     return clip.eval()
 
 
@@ -175,7 +112,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--text", type=Path, help="a folder with a finished first run of the text tower")
     parser.add_argument("--trunk", type=Path, help="a checkpoint.safetensors of models.training.convnext")
     parser.add_argument("--aligned", type=Path, help="a folder with a finished second run of the text tower")
-    parser.add_argument("--photos-a-label", type=int, default=PHOTOS_A_LABEL)
     options = parser.parse_args(argv)
     photos = PhotoSet(options.data, options.cache)
     whole = run_of(options)
@@ -188,20 +124,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         if options.trunk is None
         else kept_trunk(photos, options.trunk)
     )
-    rows = rows_to_see(photos, options.photos_a_label)
-    seen = see(photos, trunk, rows, SIDE, options.out / f"features-{SIDE}-{len(rows)}.npy")
     moved, labels = label_places(photos, texts)
     again = TextRecipe(moved, tokenizer, options.seed + 1, labels=labels)
     again.rate, again.average = 8e-4, 0.99
     again.module.load_state_dict(words.module.state_dict())
     _train_or_take(again, options.aligned, _share(whole, "aligned", 0.15))
-    net = again.module.eval()
-    scale = float(trunk.logit_scale.detach().exp())
-    image, text = trunk.visual_projection.weight.detach(), net.text_projection.weight.detach()
-    image, text, log_scale = fit_projections(seen, say(photos, net, again, rows), image, text, scale)
-    with torch.no_grad():
-        net.text_projection.weight.copy_(text)
-    clip = assemble(trunk, net, image, log_scale)
+    clip = assemble(trunk, again.module)
     folder = options.out / "pinhole-clip"
     write_bundle(folder, clip, clip.config.to_hf(), PREPROCESS, tokenizer.to_str(), card("pinhole-clip"))
 

@@ -20,7 +20,6 @@ from models.families.clip import CLIP
 from models.families.convnext_trunk import TrunkConfig
 from models.families.mae import MAEConfig
 from models.training import clip, convnext, mae, trunk
-from models.training.align import Said, Seen, fit_projections, pooled_features
 from models.training.corpus import Space, clean, label_synonyms
 from models.training.data import PhotoSet, batch_places
 from models.training.depthwise import speed_up, weight_gradient
@@ -344,19 +343,7 @@ def aligned(photos: PhotoSet) -> tuple[trunk.JointNet, CLIP]:
     """A small CLIP by the recipe's own road, and the net it was made of."""
     joint = tiny_trunk(photos).module.eval()
     recipe = text_recipe()
-    rows = clip.rows_to_see(photos, 2)
-    seen = Seen(
-        torch.from_numpy(pooled_features(joint.classifier, photos, rows, 32)),
-        torch.tensor(photos.label_ids[rows]),
-    )
-    said = clip.say(photos, recipe.module, recipe, rows)
-    weight = recipe.module.text_projection.weight.detach()
-    image, text, scale = fit_projections(
-        seen, said, joint.visual_projection.weight.detach(), weight, 10.0, steps=3
-    )
-    with torch.no_grad():
-        recipe.module.text_projection.weight.copy_(text)
-    return joint, clip.assemble(joint, recipe.module.eval(), image, scale)
+    return joint, clip.assemble(joint, recipe.module)
 
 
 @pytest.fixture
@@ -382,23 +369,6 @@ def test_the_assembled_model_sees_with_the_trunk(photos: PhotoSet) -> None:
     with torch.no_grad():
         seen = whole.visual_projection(joint.classifier.embed(pixels))
         torch.testing.assert_close(whole.embed_image(pixels), nn.functional.normalize(seen, dim=-1))
-
-
-def test_the_fitted_projections_tell_labels_apart() -> None:
-    """Photos of two kinds, and texts whose places do not match theirs before the fit."""
-    generator = torch.Generator().manual_seed(0)
-    centres = torch.tensor([[3.0, 0.0, 0.0, 0.0], [0.0, 3.0, 0.0, 0.0]])
-    labels = torch.arange(40) % 2
-    seen = Seen(centres[labels][:, None] + 0.1 * torch.randn(40, 2, 4, generator=generator), labels)
-    hidden = torch.eye(5)[None, :2]
-    said = Said(hidden, torch.empty(0, 5), torch.empty(0, dtype=torch.int64), torch.eye(5)[2:])
-    image, text = (torch.randn(3, n, generator=generator) for n in (4, 5))
-    image, text, _ = fit_projections(
-        seen, said, image, text, 10.0, steps=200, rates=(1e-2, 1e-2, 0.0), hold=0.1
-    )
-    names = nn.functional.normalize(hidden[0] @ text.T, dim=-1)
-    scores = nn.functional.normalize(seen.features[:, 0] @ image.T, dim=-1) @ names.T
-    assert (scores.argmax(1) == labels).all()
 
 
 def test_the_words_of_a_group_lie_between_its_labels(photos: PhotoSet) -> None:

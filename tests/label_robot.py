@@ -104,7 +104,9 @@ class LabelRobot(AppRobot):
 
     def decisions(self) -> dict[str, str]:
         """File name -> mark by its name."""
-        return {Path(path).name: mark.name for path, mark in zip(self.session.photos, self.marks(), strict=True)}
+        return {
+            Path(path).name: mark.name for path, mark in zip(self.session.photos, self.marks(), strict=True)
+        }
 
     def change_line(self) -> str:
         """What the last edit changed, in words."""

@@ -80,7 +80,8 @@ of 2; raw pixels as targets."""
 _MAE_RECIPE = """## Recipe
 
 {steps} steps of 32 crops on a shared CPU core (about 90 minutes); half of the batches hide
-75 %, the others anything from 10 to 92 %. Mean squared error over hidden patches, AdamW, cosine, moving average of the weights.
+75 %, the others anything from 10 to 92 %. Mean squared error over hidden patches, AdamW, cosine, moving average of
+the weights.
 
 ## Limits seen
 

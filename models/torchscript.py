@@ -81,6 +81,9 @@ class _Reader(pickle.Unpickler):
             raise pickle.UnpicklingError("an entry that is no storage")
         if key not in self.storages:
             raw = bytearray(self.archive.read(f"{self.root}data/{key}"))
+            if len(raw) % dtype.itemsize:
+                # torch.frombuffer would refuse this too, but keep the buffer, which ends in a SystemError much later.
+                raise ValueError("a storage of half a number")
             self.storages[key] = torch.frombuffer(raw, dtype=dtype) if raw else torch.empty(0, dtype=dtype)
         return self.storages[key]
 

@@ -65,7 +65,8 @@ class MaskInspector(Column):
         self.lock.setCheckable(True)
         self.lock.setChecked(True)
         self.lock.toggled.connect(self._lock_turned)
-        theme.current().changed.connect(lambda: self._lock_turned(self.lock.isChecked()))
+        # A method, not a lambda: Qt forgets it when this widget is gone.
+        theme.current().changed.connect(self._show_lock)
         self._lock_turned(True)
         self.dice = self._button("dice", self.tr("Another seed"))
         self.dice.clicked.connect(self.reroll_asked)
@@ -153,6 +154,9 @@ class MaskInspector(Column):
         button.setToolTip(tip)
         button.setAccessibleName(tip)
         return button
+
+    def _show_lock(self) -> None:
+        self._lock_turned(self.lock.isChecked())
 
     def _lock_turned(self, locked: bool) -> None:
         self.lock.setIcon(theme.current().icon("lock" if locked else "unlock"))

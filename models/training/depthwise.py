@@ -33,7 +33,11 @@ def _kernel() -> Any:
         compiler,
         "-O3",
         "-march=native",
-        "-ffast-math",
+        # Not -ffast-math: a library linked with it turns off subnormal numbers for the whole process.
+        "-fno-math-errno",
+        "-fno-trapping-math",
+        "-fno-signed-zeros",
+        "-fassociative-math",
         "-shared",
         "-fPIC",
         "-o",

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from desktop_app import cli, cli_evaluate, cli_run
+from desktop_app import cli, cli_evaluate, cli_run, labelling
 from models import devices, runtime, tuning
 from models.families import clip
 from models.tasks import zero_shot
@@ -46,6 +46,8 @@ def run(asked: dict[str, Any]) -> int:
         return real(path, *words, **options)
 
     zero_shot.prepare_file = prepare
+    # Small lots: a quick machine would else be killed before the first lot of every run is done, and never get on.
+    labelling.batch_for = lambda model: 4  # type: ignore[assignment]
     cli_run.Config = partial(Config, commit_every=0.01)  # type: ignore[misc,assignment]
     sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - until this process ends
     return cli.main(asked["words"])

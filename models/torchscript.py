@@ -7,6 +7,7 @@ make a tensor, and builds empty shells for the rest.
 
 import io
 import pickle
+import pickletools
 import zipfile
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -57,6 +58,9 @@ class _Reader(pickle.Unpickler):
     """Knows tensors, storages and lists; every class of the archive's own becomes an empty shell."""
 
     def __init__(self, data: bytes, archive: zipfile.ZipFile, root: str) -> None:
+        # CPython trips over its own buffer where such an entry is cut short, and TorchScript never writes one.
+        if any(code.name == "BYTEARRAY8" for code, _, _ in pickletools.genops(data)):
+            raise pickle.UnpicklingError("a byte array is not read")
         super().__init__(io.BytesIO(data))
         self.archive, self.root = archive, root
         self.storages: dict[str, Tensor] = {}

@@ -74,7 +74,7 @@ class Commands(QObject):
                 self._session.add_paths(files)
         elif carried.image is not None:
             save = partial(drops.save_picture, carried.image, paths.data_dir() / "pasted")
-            self._session.work.once(save, self._saved, lane="io")
+            self._session.work.once(save, self._saved, lane="io", must=True)
         elif carried.address:
             self._window.messages.show_message(
                 self.tr("Pinhole downloads nothing"),

@@ -231,7 +231,8 @@ def _formats() -> Iterator[Finding]:
     }
     have = [words for name, words in wanted.items() if features.check(name)]
     lack = [words for name, words in wanted.items() if not features.check(name)]
-    yield Finding("Photo formats", Status.GOOD, ", ".join(have))
+    # These three are in every build of Pillow.
+    yield Finding("Photo formats", Status.GOOD, ", ".join([*have, "BMP", "GIF", "PPM"]))
     if lack:
         cure = "pip install --upgrade Pillow"
         yield Finding("Photo formats", Status.NOTE, f"{', '.join(lack)} cannot be read", cure)

@@ -96,7 +96,7 @@ class FeaturesFiles(QObject):
         path = Path(chosen) if Path(chosen).suffix else Path(chosen + suffix)
         self._folder = str(path.parent)
         write = partial(_write, _WRITERS[what], shown, path, replaces=path == Path(chosen))
-        self._session.work.once(write, partial(self._written, path), lane="io")
+        self._session.work.once(write, partial(self._written, path), lane="io", must=True)
 
     def _written(self, path: Path, outcome: "Outcome") -> None:
         if outcome.error is not None:

@@ -119,7 +119,7 @@ class MaskFiles(QObject):
         path = Path(chosen) if named else Path(chosen + suffix)
         self._folder = str(path.parent)
         write = partial(_write, _WRITERS.get(what, partial(_write_pane, what)), shown, path, replaces=named)
-        self._session.work.once(write, partial(self._written, path), lane="io")
+        self._session.work.once(write, partial(self._written, path), lane="io", must=True)
 
     def _written(self, path: Path, outcome: "Outcome") -> None:
         if outcome.error is not None:

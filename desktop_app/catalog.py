@@ -48,6 +48,7 @@ __all__ = [
     "Catalog",
     "CatalogError",
     "Change",
+    "Half",
     "PhotoFacts",
     "PhotoRecord",
     "Proposal",

@@ -118,7 +118,18 @@ def adopt_content(db: sqlite3.Connection, photo: int, size: int, digest: bytes) 
         db.execute("UPDATE proposals SET content = ? WHERE photo = ? AND content = ?", (theirs, photo, mine))
         hand_on_vectors(db, mine, theirs)
         db.execute("DELETE FROM contents WHERE id = ? AND id NOT IN (SELECT content FROM photos)", (mine,))
+    if theirs != mine:
+        share_size(db, photo, theirs)
     return theirs
+
+
+def share_size(db: sqlite3.Connection, photo: int, content: int) -> None:
+    """A copy of what was read before is as wide and high, and nobody will open it to find out."""
+    db.execute(
+        "UPDATE photos SET (width, height) = (SELECT width, height FROM photos WHERE content = ? AND width NOT NULL"
+        " LIMIT 1) WHERE id = ? AND width IS NULL",
+        (content, photo),
+    )
 
 
 def hand_on_vectors(db: sqlite3.Connection, mine: int, theirs: int) -> None:

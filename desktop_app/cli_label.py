@@ -20,7 +20,9 @@ def add_commands(commands: Any) -> None:
     _add_asking(label, required=True)
     _add_output(label)
     label.add_argument("--no-recursive", action="store_true", help="leave sub-folders alone")
-    label.add_argument("--only-new", action="store_true", help="leave photos alone that have a label already")
+    label.add_argument(
+        "--only-new", action="store_true", help="leave photos alone that have an answer already"
+    )
     label.add_argument(
         "--retry-skipped", action="store_true", help="only photos that could not be read before"
     )

@@ -101,6 +101,14 @@ class Watched:
             print(f"{', '.join(parts)}, in {duration(self.seconds)}.", file=sys.stderr)
             if not self.total:
                 print("There is no photo here.", file=sys.stderr)
+        if counts.other:
+            # Said with --quiet too: these lines of the CSV answer another question than the rest.
+            words = f"{counts.other} photos keep answers" if counts.other > 1 else "1 photo keeps an answer"
+            print(
+                f"Note: {words} to other labels, templates or bars, or of another model; without --only-new all are"
+                " asked anew.",
+                file=sys.stderr,
+            )
         if self.skipped:
             print(f"{len(self.skipped)} could not be read:", file=sys.stderr)
         for one in self.skipped:

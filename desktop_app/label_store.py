@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from desktop_app.catalog import Answer, Catalog, PhotoFacts, PhotoRecord, Proposal
+from desktop_app.catalog import Answer, Catalog, Half, PhotoFacts, PhotoRecord, Proposal
 from models.errors import UserError
 from models.tasks.auto_label import Known, Outcome, State, Verdict
 
@@ -16,16 +16,23 @@ class LabelStore:
     """The `Store` of `models.tasks.auto_label` over a catalogue: one run, one model.
 
     `content_hash` (a path's sha256 as hex; it may raise OSError or UserError) is asked only for photos whose size
-    is that of a known one, to recognise what was moved, copied or touched.
+    is that of a known one, to recognise what was moved, copied or touched. `alike` are the runs that asked what
+    this one asks (None: it does not matter).
     """
 
     def __init__(
-        self, catalog: Catalog, run: str, model: str, content_hash: Callable[[Path], str] | None = None
+        self,
+        catalog: Catalog,
+        run: str,
+        model: str,
+        content_hash: Callable[[Path], str] | None = None,
+        alike: Container[str] | None = None,
     ) -> None:
         self._catalog = catalog
         self._run = run
         self._model = model
         self._hash = content_hash
+        self._alike = alike
         self._ids: dict[Path, int] = {}
 
     def known(self, paths: Sequence[Path]) -> Sequence[Known]:
@@ -36,7 +43,11 @@ class LabelStore:
         answers = self._catalog.answers(ids)
         found, matrix = self._catalog.load_embeddings(ids, self._model)
         rows = dict(zip(found, matrix, strict=True))
-        return [Known(_state(record, answers.get(record.id)), rows.get(record.id)) for record in records]
+        return [self._known(record, answers.get(record.id), rows.get(record.id)) for record in records]
+
+    def _known(self, record: PhotoRecord, answer: Answer | None, row: Half | None) -> Known:
+        same = answer is None or self._alike is None or answer.run in self._alike
+        return Known(_state(record, answer), row, same)
 
     def save(self, outcomes: Sequence[Outcome]) -> None:
         """Keep answers, embeddings and errors, in one transaction.

@@ -3,6 +3,7 @@
 One way for both, so that the same folder gets the same labels in the window and on the command line.
 """
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -121,9 +122,10 @@ def _verdict(scores: zero_shot.Scores, names: Sequence[str], i: int, order: Any)
 def _as_run(labeller: Labeller, config: Config, run: str) -> Iterator[Event]:
     """The events of auto_label, noted in the catalogue as a run that can be rolled back."""
     catalog, recipe = labeller.catalog, labeller.recipe
-    about = {"recipe": asdict(recipe), "paths": [str(path) for path in config.paths[:100]]}
+    about: dict[str, Any] = {"recipe": asdict(recipe), "paths": [str(path) for path in config.paths[:100]]}
     run = catalog.start_run("label", model=labeller.key, prompt_set=recipe.prompt_set, config=about, id=run)
-    store = HashingStore(catalog, LabelStore(catalog, run, labeller.key, content_hash))
+    alike = _alike(catalog, about["recipe"], labeller.key) if config.only_new else None
+    store = HashingStore(catalog, LabelStore(catalog, run, labeller.key, content_hash, alike))
     state, counts = "cancelled", Counts()
     try:
         for event in auto_label.run(config, store=store, embed=labeller.embed(store), judge=labeller.judge):
@@ -136,6 +138,26 @@ def _as_run(labeller: Labeller, config: Config, run: str) -> Iterator[Event]:
         raise
     finally:
         catalog.end_run(run, state, asdict(counts))
+
+
+def question_of(recipe: Mapping[str, Any], model: str) -> str:
+    """What a run asks, as one text: two runs with the same one give the same answers. ``recipe`` is `asdict` of a
+    Recipe, or that read back from the catalogue; the order of the labels and what is not used do not count."""
+    labels = sorted((label["name"], list(label["prompts"])) for label in recipe.get("labels", ()))
+    used = [
+        (one["text"], one["weight"])
+        for one in recipe.get("templates", ())
+        if one["enabled"] and one["weight"] > 0 and one["text"].strip()
+    ]
+    asked = [model, recipe.get("mode"), recipe.get("bars"), labels, sorted(used)]
+    return json.dumps(asked, sort_keys=True)
+
+
+def _alike(catalog: Catalog, recipe: Mapping[str, Any], model: str) -> frozenset[str]:
+    """The runs whose answers are answers to this very question."""
+    ours = question_of(recipe, model)
+    runs = (run for run in catalog.runs() if run.kind == "label")
+    return frozenset(run.id for run in runs if question_of(run.config.get("recipe", {}), run.model) == ours)
 
 
 class HashingStore:

@@ -146,6 +146,16 @@ def test_a_copy_is_a_photo_of_its_own_that_shares_the_embedding(catalog: Catalog
     assert copy.id not in catalog.answers([copy.id])
 
 
+def test_a_copy_is_as_wide_and_high_as_what_it_copies(catalog: Catalog) -> None:
+    old = sync_one(catalog, "/photos/a.jpg", 10)
+    catalog.put_facts([PhotoFacts(old.id, 640, 480, sha256=HASH_A)])
+    copy = sync_one(catalog, "/photos/b.jpg", 10)
+    same = catalog.identify(copy.id, HASH_A, exists=lambda path: True)
+    assert (same.width, same.height) == (640, 480)
+    other = sync_one(catalog, "/photos/c.jpg", 10)
+    assert catalog.identify(other.id, HASH_B, exists=lambda path: True).width is None
+
+
 def test_two_photos_found_to_be_the_same_share_what_either_had(catalog: Catalog) -> None:
     first, second = sync_one(catalog, "/photos/a.jpg", 10), sync_one(catalog, "/photos/b.jpg", 10)
     catalog.put_embeddings("clip", [(second.id, np.full(4, 2.0))])

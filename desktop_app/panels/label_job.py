@@ -36,7 +36,7 @@ class LabelJob(QObject):
         self._job: Job | None = None
         self._run = ""
         self._tally = Counter[str]()
-        self._kept = 0
+        self._kept = self._other = 0
         self._paused = False
         self._progress = Progress(0, 0, 0.0, None, None)
         self._skipped: list[tuple[str, str]] = []
@@ -113,7 +113,8 @@ class LabelJob(QObject):
             self.failed.emit(UserError(self.tr("The model is not loaded yet"), "", cure))
             return
         self._engine.reader.hold(True)
-        self._tally, self._kept, self._skipped = Counter[str](), 0, []
+        self._tally, self._skipped = Counter[str](), []
+        self._kept = self._other = 0
         self._shows_end = self._paused = False
         self._run = str(record.config.get("run", "")) if record else _new_run()
         about = {
@@ -155,7 +156,7 @@ class LabelJob(QObject):
                 if not event.cached:
                     fresh.append(self._labelled(str(event.path)))
             elif isinstance(event, Finished):
-                self._kept = event.counts.kept
+                self._kept, self._other = event.counts.kept, event.counts.other
         if fresh:
             self._engine.reader.look_again(fresh)
         self._show()
@@ -197,7 +198,8 @@ class LabelJob(QObject):
         self._engine.reader.hold(False)
         self._shows_end = True
         tally, stopped = self._tally, job.state is not JobState.DONE
-        counts = (tally["label"], tally["unsure"], tally["unknown"], len(self._skipped), self._kept)
+        kept = self._kept, self._other
+        counts = (tally["label"], tally["unsure"], tally["unknown"], len(self._skipped), *kept)
         self._bar.show_end(Summary(*counts, stopped))
         if job.error is not None:
             self.failed.emit(as_user_error(job.error, self.tr("Labelling has stopped")))

@@ -28,6 +28,7 @@ class Summary:
     unknown: int = 0
     skipped: int = 0
     kept: int = 0
+    other: int = 0  # of those kept, the answers to another question
     stopped: bool = False
 
 
@@ -59,8 +60,12 @@ class JobBar(QFrame):
         row.setSpacing(8)
         column.addLayout(row)
         self.start = self._button(self.tr("Label this folder"), self._started)
+        self.again = self._button(self.tr("Ask about them too"), lambda: self.start_asked.emit(False))
+        self.again.setToolTip(self.tr("Label the whole folder with what is asked now"))
         self.only_new: QCheckBox = QCheckBox(self.tr("Only new photos"))
-        self.only_new.setToolTip(self.tr("Leave photos alone that were labelled before"))
+        self.only_new.setToolTip(
+            self.tr("Leave photos alone that were labelled before, whatever was asked then")
+        )
         self._words = ElidedLabel()
         self._words.setProperty("role", "muted")
         self._done = QLabel()
@@ -72,7 +77,7 @@ class JobBar(QFrame):
         self.cancel = self._button(self.tr("Cancel"), self._cancelled)
         self.resume = self._button(self.tr("Go on"), self.resume_asked.emit)
         self.discard = self._button(self.tr("Forget it"), self.discard_asked.emit)
-        for widget in (self.start, self.only_new, self._done):
+        for widget in (self.start, self.again, self.only_new, self._done):
             row.addWidget(widget)
         row.addWidget(self._words, 1)
         for button in (
@@ -94,8 +99,8 @@ class JobBar(QFrame):
 
     def _show_only(self, *shown: QWidget) -> None:
         self._summary.setVisible(self.rollback in shown)
-        every = (self.progress, self.start, self.only_new, self._done, self.reasons, self.retry, self.rollback,
-                 self.pause, self.cancel, self.resume, self.discard)  # fmt: skip
+        every = (self.progress, self.start, self.again, self.only_new, self._done, self.reasons, self.retry,
+                 self.rollback, self.pause, self.cancel, self.resume, self.discard)  # fmt: skip
         for widget in every:
             widget.setVisible(widget in shown)
 
@@ -129,7 +134,7 @@ class JobBar(QFrame):
 
     def show_end(self, summary: Summary) -> None:
         """What became of the photos."""
-        shown: list[QWidget] = [self.start, self.rollback]
+        shown: list[QWidget] = [self.again if summary.other else self.start, self.rollback]
         if summary.skipped:
             shown += [self.reasons, self.retry]
         self._show_only(*shown)
@@ -143,7 +148,13 @@ class JobBar(QFrame):
         said = [words.format(count) for words, count in counts if count]
         if summary.stopped:
             said.insert(0, self.tr("stopped"))
-        self._summary.setText(", ".join(said) or self.tr("There was nothing to label."))
+        words = ", ".join(said) or self.tr("There was nothing to label.")
+        if summary.other:
+            asked = self.tr(
+                "Of these, {0:,} keep an answer to other labels, templates or bars, or of another model."
+            )
+            words = f"{words}. {asked.format(summary.other)}"
+        self._summary.setText(words)
         self._words.set_words("")
 
     def show_resumable(self, done: int, total: int) -> None:

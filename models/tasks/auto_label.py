@@ -55,6 +55,9 @@ class Known:
 
     state: State = State.NEW
     embedding: Halves | None = None  # (d,) unit row
+    same_question: bool = (
+        True  # False where the proposal answers other labels, sentences, bars or another model
+    )
 
 
 @dataclass(frozen=True)
@@ -107,13 +110,15 @@ Judge = Callable[[Floats], Sequence[Verdict]]
 
 @dataclass(frozen=True)
 class Counts:
-    """How the photos came out. ``kept`` were left as they are: confirmed, or not new when only new ones count."""
+    """How the photos came out. ``kept`` were left as they are: confirmed, or not new when only new ones count; of
+    these, ``other`` have an answer to another question than the one that is asked now."""
 
     labelled: int = 0
     unsure: int = 0
     unknown: int = 0
     skipped: int = 0
     kept: int = 0
+    other: int = 0
 
     @property
     def done(self) -> int:
@@ -221,7 +226,8 @@ class _Job:
         cached: list[tuple[Path, Halves]] = []
         for path, known in zip(lot, self.store.known(lot), strict=True):
             if self._is_kept(known.state):
-                self.counts = replace(self.counts, kept=self.counts.kept + 1)
+                other = known.state is State.PROPOSED and not known.same_question
+                self.counts = replace(self.counts, kept=self.counts.kept + 1, other=self.counts.other + other)
             elif known.embedding is None:
                 fresh.append(path)
             else:

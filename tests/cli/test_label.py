@@ -197,10 +197,32 @@ def test_only_new_photos_are_labelled(
     pinhole("label", folder, "--labels", "cat,dog", "--model", tiny_clip)
     write_photos(folder / "new", 2, side=44, seed=9)
     out = tmp_path / "out.csv"
-    pinhole("label", folder, "--labels", "x,y", "--model", tiny_clip, "--only-new", "--csv", out, "--quiet")
+    words = ("label", folder, "--model", tiny_clip, "--only-new", "--csv", out, "--quiet")
+    said = pinhole(*words, "--labels", "x,y")
+    assert "Note: 20 photos keep answers to other labels" in said.err
+    # The same question, put in another order: all of its answers are answers to it.
+    assert "Note: 20 photos keep" in pinhole(*words, "--labels", "y,x").err
+    assert "Note: 2 photos keep" in pinhole(*words, "--labels", "dog,cat").err
+    assert "Note: 22 photos keep" in pinhole(*words, "--labels", "dog,cat", "--min-margin", "0.5").err
     rows = [row for row in read(out) if not row["error"]]
     assert {row["label"] for row in rows if row["path"].startswith("new/")} <= {"x", "y"}
     assert {row["label"] for row in rows if not row["path"].startswith("new/")} <= {"cat", "dog"}
+
+
+def test_a_copy_of_a_photo_known_before_has_its_size_in_the_table(
+    pinhole: Pinhole, tiny_clip: Path, folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.csv"
+    words = ("label", folder, "--labels", "cat,dog", "--model", tiny_clip, "--csv", out)
+    pinhole(*words)
+    photo = next(path for path in walk(folder) if "sub" not in path.parts)
+    shutil.copyfile(photo, folder / "a copy of it.jpg")
+    pinhole(*words)
+    same = [row for row in read(out) if row["sha256"] == content_hash(photo)]
+    assert "a copy of it.jpg" in [row["path"] for row in same]
+    assert len(same) == 2
+    assert len({(row["width"], row["height"], row["label"]) for row in same}) == 1
+    assert (same[0]["width"], same[0]["height"]) == ("40", "30")
 
 
 def test_labels_and_templates_from_files(

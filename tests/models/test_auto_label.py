@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -171,6 +171,25 @@ def test_only_new_photos_and_only_skipped_ones(folder: Path) -> None:
     assert len([e for e in retried if isinstance(e, Skipped)]) == 3
     assert isinstance(retried[-1], Finished)
     assert retried[-1].counts == Counts(**{**vars(retried[-1].counts), "skipped": 3, "kept": 37})
+
+
+def test_answers_that_are_kept_from_another_question_are_counted(folder: Path) -> None:
+    class AskedBefore(MemoryStore):
+        def known(self, paths: Sequence[Path]) -> list[Known]:
+            found = super().known(paths)
+            return [
+                replace(one, same_question=path.name != "1.jpg")
+                for one, path in zip(found, paths, strict=True)
+            ]
+
+    store = AskedBefore()
+    label(store, folder)
+    last = label(store, folder, only_new=True)[-1]
+    assert isinstance(last, Finished)
+    assert (last.counts.kept, last.counts.other) == (36, 1)
+    asked_anew = label(store, folder)[-1]
+    assert isinstance(asked_anew, Finished)
+    assert (asked_anew.counts.kept, asked_anew.counts.other) == (0, 0)
 
 
 def test_one_folder_only_when_not_recursive(folder: Path) -> None:

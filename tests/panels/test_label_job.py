@@ -100,6 +100,22 @@ def test_the_job_keeps_what_the_grid_shows_and_leaves_a_persons_word_alone(app: 
     assert "Kept:" in app.label.look.history.text()
 
 
+def test_what_only_new_keeps_from_other_labels_is_said_and_can_be_asked_again(app: LabelRobot) -> None:
+    run(app)
+    before = held(app)
+    app.set_labels(["a rose", "a bicycle"])
+    bar = app.label.job_bar
+    bar.only_new.setChecked(True)
+    run(app)
+    assert "12 left as they were" in bar.words
+    assert "Of these, 12 keep an answer to other labels" in bar.words
+    assert held(app) == before
+    bar.again.click()
+    wait_for_end(app)
+    assert "other labels" not in bar.words
+    assert set(held(app).values()) <= {"a rose", "a bicycle"}
+
+
 def test_a_run_is_taken_back_but_not_what_a_person_confirmed(app: LabelRobot) -> None:
     run(app)
     place = first_labelled(app)

@@ -79,6 +79,7 @@ class Session(QObject):
         self.selected_label = ""
         self.labels: tuple[str, ...] = ()
         self._reader: _Reader | None = None
+        self._reads = 0  # how often the files were looked at from the beginning
         self._wanted_path = ""
         self._kept: OrderedDict[str, Photo] = OrderedDict()
         self.shelf = ModelShelf(settings, work, self)
@@ -95,10 +96,7 @@ class Session(QObject):
 
     def open_paths(self, paths: Sequence[str | os.PathLike[str]], *, samples: bool = False) -> None:
         """Replace the list by the photos under these files and folders, read in the background."""
-        self._reader = None  # whatever is still being read is not wanted any more
-        self.photos.clear()
-        self.failures.clear()
-        self._kept.clear()
+        self._forget_files()
         self.answers = Answers()
         self.view = View()
         self.samples = samples
@@ -124,16 +122,21 @@ class Session(QObject):
         roots, samples, view = self.roots, self.samples, self.view
         if not roots:
             return
-        self._reader = None
-        self.photos.clear()
-        self.failures.clear()
-        self._kept.clear()
+        self._forget_files()
         self.view = View(text=view.text)
         self.roots = ()
         self._set_current(-1)
         self.samples = samples
         self.file_read.emit("")
         self._read(roots, focus_path=path)
+
+    def _forget_files(self) -> None:
+        """Whatever is still being read or decoded is not wanted any more."""
+        self._reader = None
+        self._reads += 1
+        self.photos.clear()
+        self.failures.clear()
+        self._kept.clear()
 
     def _read(
         self, paths: Sequence[str | os.PathLike[str]], *, focus: bool = False, focus_path: str = ""
@@ -235,13 +238,14 @@ class Session(QObject):
         if index == self.current and (index < 0 or self._wanted_path == self.photos[index]):
             return
         self._set_current(index)
-        if index >= 0:
+        if index >= 0 and index == self.current:
             self._want_photo(self.photos[index])
 
     def _set_current(self, index: int) -> None:
         self.current = index
         self.photo = None
-        self._wanted_path = ""
+        # Before anybody hears of it: a grid that follows the focus selects this photo itself, and must find it chosen.
+        self._wanted_path = self.photos[index] if index >= 0 else ""
         self.set_place(None)
         self.current_changed.emit(index)
 
@@ -261,23 +265,29 @@ class Session(QObject):
         return int(found[0]) if len(found) else -1
 
     def _want_photo(self, path: str) -> None:
-        self._wanted_path = path
         kept = self._kept.get(path)
         if kept is not None:
             self._kept.move_to_end(path)
             self._show_photo(kept)
-            return
-        self.work.latest("photo", partial(_decode, path), partial(self._decoded, path), lane="io")
-
-    def _decoded(self, path: str, outcome: "Outcome") -> None:
-        result = outcome.value
-        if outcome.error is not None:
-            result = as_user_error(outcome.error, self.tr("The photo could not be read"))
-            self.report_failure(path, result)
         else:
-            self._keep(path, result)
-        if path == self._wanted_path:
-            self._show_photo(result)
+            self._decode_photo("photo", path)
+
+    def _decode_photo(self, key: str, path: str) -> None:
+        done = partial(self._decoded, self._reads, path)
+        self.work.latest(key, partial(_decode, path), done, lane="io")
+
+    def _decoded(self, reads: int, path: str, outcome: "Outcome") -> None:
+        if reads != self._reads:
+            return  # of another list, or of the file as it was before it was read again
+        wanted = path == self._wanted_path and self.photo is None
+        if outcome.error is None:
+            photo = self._keep(path, outcome.value)
+            if wanted:
+                self._show_photo(photo)
+        elif wanted:  # a neighbour that fails is reported when somebody looks at it
+            error = as_user_error(outcome.error, self.tr("The photo could not be read"))
+            self.report_failure(path, error)
+            self._show_photo(error)
 
     def _show_photo(self, result: "Photo | UserError") -> None:
         self.photo = result
@@ -290,24 +300,23 @@ class Session(QObject):
             return
         path = self.photos[int(self.shown[position + 1])]
         if path not in self._kept and path not in self.failures:
-            self.work.latest(
-                "photo-ahead", partial(_decode, path), partial(self._decoded_ahead, path), lane="io"
-            )
+            self._decode_photo("photo-ahead", path)
 
-    def _decoded_ahead(self, path: str, outcome: "Outcome") -> None:
-        # A neighbour that fails is reported when somebody looks at it.
-        if outcome.error is None:
-            self._keep(path, outcome.value)
+    def _keep(self, path: str, photo: "Photo") -> "Photo":
+        """Remember a decoded photo; returns the one that stays.
 
-    def _keep(self, path: str, photo: "Photo") -> None:
-        self._kept[path] = photo
+        A photo asked for ahead, and again when it came into focus, is decoded twice: the first stays, since what the
+        models computed of a photo is known by this very object.
+        """
+        photo = self._kept.setdefault(path, photo)
         self._kept.move_to_end(path)
         while len(self._kept) > _KEPT_PHOTOS:
             self._kept.popitem(last=False)
+        return photo
 
     def report_failure(self, path: str, error: UserError) -> None:
-        """Remember why a photo could not be read; its tile says so."""
-        if path not in self.failures:
+        """Remember why a photo of the list could not be read; its tile says so. Of an earlier list: nothing."""
+        if path not in self.failures and self.photos.index(path) >= 0:
             self.failures[path] = error
             self.failures_changed.emit()
 

@@ -58,6 +58,8 @@ class Thumbnails(QObject):
         if path:
             self._drop(path)
             return
+        for asked in self._pending:
+            self._session.work.drop(f"thumb {asked}")  # of the file as it was
         self._pixmaps.clear()
         self._pending.clear()
         self._bytes = 0

@@ -9,14 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import DeviceError, ModelError
-from models.families.base import Entry
+from models.families.base import Arrays, Entry, graph_inputs
 
 if TYPE_CHECKING:
     from torch import nn
 
 EngineName = Literal["torch", "onnxruntime"]
 Precision = Literal["float32", "bfloat16", "float16"]
-Arrays = Mapping[str, NDArray[Any]]
+# What a graph's inputs are in numpy: a caller's uint8 mask or int32 ids are as good to torch as these.
+_TYPES = {"tensor(float)": np.float32, "tensor(int64)": np.int64, "tensor(bool)": np.bool_}
 
 
 class Engine(Protocol):
@@ -105,11 +106,12 @@ class OnnxEngine:
     def run(self, entry: str, arrays: Arrays) -> NDArray[np.float32]:
         """float32 output of this entry's graph."""
         session = self._session(entry)
-        names = [i.name for i in session.get_inputs()]
-        missing = [name for name in names if name not in arrays]
+        types = {i.name: _TYPES.get(i.type) for i in session.get_inputs()}
+        given = graph_inputs(types, arrays)
+        missing = [name for name in types if name not in given]
         if missing:
             raise ModelError(f"The entry {entry!r} was called without {', '.join(missing)}")
-        (result,) = session.run(None, {name: np.ascontiguousarray(arrays[name]) for name in names})
+        (result,) = session.run(None, {n: np.ascontiguousarray(given[n], dtype=t) for n, t in types.items()})
         out: NDArray[np.float32] = np.asarray(result, dtype=np.float32)
         return out
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from models.engines import OnnxEngine, TorchEngine
 from models.errors import ModelError
-from models.families.base import Entry
+from models.families.base import Entry, graph_inputs
 from models.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -30,8 +30,10 @@ def graph_path(cache: Path, spec: ModelSpec, entry: str) -> Path:
     return cache / "onnx" / f"{spec.version}-{entry}-{OPSET}.onnx"
 
 
-def sample(spec: ModelSpec, entry: Entry, n: int, seed: int = 0) -> dict[str, NDArray[Any]]:
-    """Made-up inputs (n, ...) of an entry: soft colours for pixels, ids with an end mark, a mask that hides 3 in 4."""
+def sample(
+    spec: ModelSpec, entry: Entry, n: int, seed: int = 0, hidden: float = 0.75
+) -> dict[str, NDArray[Any]]:
+    """Made-up inputs (n, ...) of an entry: soft colours for pixels, ids with an end mark, a mask of `hidden` (0..1)."""
     random = np.random.default_rng(seed)
     height, width = spec.preprocess.size
     arrays: dict[str, NDArray[Any]] = {}
@@ -50,20 +52,20 @@ def sample(spec: ModelSpec, entry: Entry, n: int, seed: int = 0) -> dict[str, ND
         elif name == "attention_mask":
             arrays[name] = np.ones_like(arrays["input_ids"])
         elif name == "mask":
-            arrays[name] = _mask(random, n, spec)
+            arrays[name] = _mask(random, n, spec, hidden)
         else:
             raise ModelError(f"No sample can be made of the input {name!r}")
     return arrays
 
 
-def _mask(random: np.random.Generator, n: int, spec: ModelSpec) -> NDArray[np.bool_]:
-    """(n, l) masks that hide three patches in four, each row as many as the others."""
+def _mask(random: np.random.Generator, n: int, spec: ModelSpec, share: float) -> NDArray[np.bool_]:
+    """(n, l) masks that hide this share of the patches, each row as many as the others."""
     patch = spec.config.get("patch_size", 16)
     side = int(patch if isinstance(patch, int) else patch[0])
     height, width = spec.preprocess.size
     count = (height // side) * (width // side)
     order = random.random((n, count)).argsort(axis=1)
-    hidden: NDArray[np.bool_] = order < count * 3 // 4
+    hidden: NDArray[np.bool_] = order < int(count * share)
     return hidden
 
 
@@ -86,8 +88,6 @@ def export(
     """
     graphs: dict[str, Path] = {}
     for name, entry in entries.items():
-        if not entry.exportable:
-            continue
         path = graph_path(cache, spec, name)
         if not path.is_file():
             try:
@@ -107,8 +107,11 @@ def _export_one(spec: ModelSpec, module: "nn.Module", name: str, entry: Entry, p
         _write_graph(module, entry, sample(spec, entry, 2), Path(temporary))
         torch_engine = TorchEngine(module, {name: entry}, "cpu", "float32")
         graph = OnnxEngine({name: Path(temporary)}, "cpu")
-        for n in (1, 3):  # not the size it was traced with: a size frozen into the graph shows here
-            arrays = sample(spec, entry, n, seed=n)
+        for n, hidden in (
+            (1, 0.5),
+            (3, 0.9),
+        ):  # not what it was traced with: a size frozen into the graph shows
+            arrays = sample(spec, entry, n, seed=n, hidden=hidden)
             if least_cosine(torch_engine.run(name, arrays), graph.run(name, arrays)) < LEAST_COSINE:
                 raise ModelError(f"The ONNX graph of {spec.id}/{name} differs from torch and is not used")
         os.replace(temporary, path)
@@ -123,6 +126,9 @@ def _export_one(spec: ModelSpec, module: "nn.Module", name: str, entry: Entry, p
 
 def _write_graph(module: "nn.Module", entry: Entry, arrays: dict[str, NDArray[Any]], path: Path) -> None:
     import torch
+
+    entry = entry.graph or entry
+    arrays = graph_inputs(entry.inputs, arrays)
 
     class Call(torch.nn.Module):
         """The exporter traces `forward`, so the entry's method becomes one."""

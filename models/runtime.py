@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import choices, devices
-from models.engines import Arrays, Engine, EngineName, OnnxEngine, Precision, TorchEngine, is_out_of_memory
+from models.engines import Engine, EngineName, OnnxEngine, Precision, TorchEngine, is_out_of_memory
 from models.errors import DeviceError, ModelError, UserError
-from models.families.base import Entry
+from models.families.base import Arrays, Entry
 from models.onnx_export import export
 from models.registry import build, find
 from models.spec import ModelSpec, Preprocess

@@ -48,7 +48,7 @@ def choose(
         tell(f"{trial.engine} {trial.precision}", (number + 1) / len(settings))
         trials.append(trial)
     best = pick(trials)
-    exported = tuple(n for n, e in entries.items() if graph_path(cache, spec, n).is_file() and e.exportable)
+    exported = tuple(n for n in entries if graph_path(cache, spec, n).is_file())
     choice = Choice(
         best.engine, best.precision, place, exported if best.engine == "onnxruntime" else (), tuple(trials)
     )

@@ -4,10 +4,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from models.spec import Capability
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+Arrays = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -29,13 +34,14 @@ class Entry:
     """One call that every engine can run: `method` of the network over `inputs`, whose first axes are the batch.
 
     `longest` names an input whose second axis may vary too (tokens). The first entry of a family is the one that
-    `auto` measures; an entry that no ONNX graph can hold says so in `exportable`.
+    `auto` measures. `graph` is what an ONNX graph holds where the values of an input decide shapes inside: a method
+    over inputs that `graph_inputs` makes of the entry's own.
     """
 
     method: str
     inputs: tuple[str, ...]
     longest: tuple[str, ...] = ()
-    exportable: bool = True
+    graph: "Entry | None" = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,27 @@ class Family:
     remaps: tuple[Remap, ...] = ()
     to_hub: "Callable[[Mapping[str, Tensor]], dict[str, Tensor]] | None" = None
     entries: Mapping[str, Entry] = field(default_factory=dict)
+
+
+def graph_inputs(names: Iterable[str], arrays: Arrays) -> dict[str, NDArray[Any]]:
+    """The inputs `names` of a graph, as far as `arrays` has them; `ids_keep` is made of `mask` where it is left out."""
+    found = {}
+    for name in names:
+        if name in arrays:
+            found[name] = arrays[name]
+        elif name == "ids_keep" and "mask" in arrays:
+            found[name] = visible_places(arrays["mask"])
+    return found
+
+
+def visible_places(mask: NDArray[Any]) -> NDArray[np.int64]:
+    """(n,l), True = hidden -> places of the visible patches (n,k) in reading order. ValueError if k differs."""
+    hidden = np.asarray(mask, dtype=bool)
+    counts = (~hidden).sum(axis=1)
+    if (counts != counts[0]).any():
+        raise ValueError("every mask of a batch must hide the same number of patches")
+    order = np.argsort(hidden, axis=1, kind="stable")
+    return np.ascontiguousarray(order[:, : counts[0]], dtype=np.int64)
 
 
 def rename(tensors: "Mapping[str, Tensor]", pairs: Iterable[tuple[str, str]]) -> "dict[str, Tensor]":

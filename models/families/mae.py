@@ -221,7 +221,8 @@ class MAE(nn.Module):
     def encode_tokens(self, tokens: Tensor, ids_keep: Tensor) -> Tensor:
         """As `encode`, from the tokens that `embed_patches` made."""
         visible = tokens.gather(1, ids_keep[:, :, None].expand(-1, -1, tokens.shape[2]))
-        first = self.vit.embeddings.class_token().to(visible.dtype).expand(len(visible), -1, -1)
+        # Not len(visible): the ONNX exporter would freeze it.
+        first = self.vit.embeddings.class_token().to(visible.dtype).expand(visible.shape[0], -1, -1)
         out: Tensor = self.vit.layernorm(self.vit.encoder(torch.cat([first, visible], dim=1)))
         return out
 
@@ -235,7 +236,12 @@ class MAE(nn.Module):
 
         A model trained on normalised patches says nothing of a patch's mean and spread; the true ones are lent.
         """
-        ids_keep = visible_ids(mask)
+        return self.reconstruct_from(pixel_values, visible_ids(mask), tokens)
+
+    def reconstruct_from(
+        self, pixel_values: Tensor, ids_keep: Tensor, tokens: Tensor | None = None
+    ) -> Tensor:
+        """As `reconstruct`, from the places of the visible patches (n,k): every shape follows from the inputs'."""
         tokens = self.embed_patches(pixel_values) if tokens is None else tokens
         pred = self.decode(self.encode_tokens(tokens, ids_keep), ids_keep)
         if self.config.norm_pix_loss:
@@ -279,7 +285,7 @@ def patchify(images: Tensor, patch: int) -> Tensor:
 
 def unpatchify(patches: Tensor, patch: int, grid: tuple[int, int]) -> Tensor:
     """The inverse of patchify for `grid` (rows, columns) of patches."""
-    n, (rows, columns) = len(patches), grid
+    n, (rows, columns) = patches.shape[0], grid
     cut = patches.reshape(n, rows, columns, patch, patch, -1)
     return cut.permute(0, 5, 1, 3, 2, 4).reshape(n, -1, rows * patch, columns * patch)
 
@@ -354,8 +360,14 @@ FAMILY = Family(
     model_types=("vit_mae",),
     capabilities=frozenset({Capability.MASKING}),
     build=build,
-    # How many patches are visible decides shapes inside, which no fixed graph holds.
-    entries={"reconstruct": Entry("reconstruct", ("pixel_values", "mask"), exportable=False)},
+    entries={
+        "reconstruct": Entry(
+            "reconstruct",
+            ("pixel_values", "mask"),
+            # How many patches a mask leaves decides shapes inside; a list of them brings its length along.
+            graph=Entry("reconstruct_from", ("pixel_values", "ids_keep"), longest=("ids_keep",)),
+        )
+    },
     remaps=(
         Remap("hub", vit_names.is_hub, vit_names.from_hub),
         Remap("transformers in memory", vit_names.is_memory, _from_memory),

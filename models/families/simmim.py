@@ -112,10 +112,11 @@ class ViT(nn.Module):
     def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
         """Patch tokens and mask -> feature map (n,d,rows,columns)."""
         x = _hide(tokens, mask, self.embeddings.mask_token)
-        first = self.embeddings.cls_token.to(x.dtype).expand(len(x), -1, -1)
+        # Not len(x): the ONNX exporter would freeze it.
+        first = self.embeddings.cls_token.to(x.dtype).expand(x.shape[0], -1, -1)
         x = torch.cat([first, x], dim=1) + self.embeddings.position_embeddings
         out: Tensor = self.layernorm(self.encoder(x))[:, 1:]
-        return out.transpose(1, 2).reshape(len(x), -1, *self.grid)
+        return out.transpose(1, 2).reshape(x.shape[0], -1, *self.grid)
 
 
 class _SwinEmbeddings(nn.Module):
@@ -149,7 +150,7 @@ class Swin(nn.Module):
         x = _hide(tokens, mask, self.embeddings.mask_token)
         if self.embeddings.position_embeddings is not None:
             x = x + self.embeddings.position_embeddings
-        out: Tensor = self.layernorm(self.encoder(x.reshape(len(x), *self.grid, -1)))
+        out: Tensor = self.layernorm(self.encoder(x.reshape(x.shape[0], *self.grid, -1)))
         return out.permute(0, 3, 1, 2)
 
 
@@ -314,8 +315,7 @@ FAMILY = Family(
     model_types=("swin", "vit"),
     capabilities=frozenset({Capability.MASKING}),
     build=build,
-    # Painting goes on from kept patch tokens (models/tasks/masking.py), which one graph from pixels would redo.
-    entries={"reconstruct": Entry("reconstruct", ("pixel_values", "mask"), exportable=False)},
+    entries={"reconstruct": Entry("reconstruct", ("pixel_values", "mask"))},
     remaps=(
         Remap("hub ViT", vit_names.is_hub, vit_names.from_hub),
         Remap("hub Swin", lambda t: any(".attention.self.query." in name for name in t), _from_swin_hub),

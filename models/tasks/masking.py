@@ -77,7 +77,7 @@ class _Seen:
     view: View
     unit: NDArray[np.float32]
     pixels: Tensor
-    tokens: Tensor
+    tokens: Tensor | None
 
 
 class Painter:
@@ -92,6 +92,7 @@ class Painter:
                 "Choose a model that lists masking among what it can do",
             )
         self._module = cast(Any, module)
+        self._graph: Model | None = None
         self._photos: OrderedDict[Hashable, _Seen] = OrderedDict()
         self.preprocess = preprocess
         self.name = name
@@ -105,8 +106,11 @@ class Painter:
 
     @classmethod
     def of(cls, model: Model) -> Painter:
-        """The painter of an opened model; keep it, for it holds the cache."""
-        return cls(model.module, model.preprocess, model.spec.title)
+        """The painter of an opened model, on the engine that the model runs on; keep it, for it holds the cache."""
+        painter = cls(model.module, model.preprocess, model.spec.title)
+        if model.engine == "onnxruntime":
+            painter._graph = model
+        return painter
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -152,7 +156,8 @@ class Painter:
         first = next(self._module.parameters())
         with torch.inference_mode():
             pixels = torch.from_numpy(view.pixels)[None].to(first.device, first.dtype)
-            tokens = self._module.embed_patches(pixels)
+            # A graph starts from pixels: only torch can go on from tokens.
+            tokens = None if self._graph else self._module.embed_patches(pixels)
         unit = view.picture.astype(np.float32) / np.float32(255)
         seen = self._photos[key] = _Seen(view, unit, pixels, tokens)
         while len(self._photos) > PHOTOS_KEPT:
@@ -161,13 +166,22 @@ class Painter:
 
     def _paint(self, seen: _Seen, patches: NDArray[np.bool_]) -> NDArray[np.float32]:
         """(h,w,3) of 0..1, clipped as a screen would."""
+        mask = np.ascontiguousarray(patches).reshape(1, -1)
+        if self._graph is not None:
+            painted = self._graph.run("reconstruct", pixel_values=seen.view.pixels[None], mask=mask)[0]
+        else:
+            painted = self._painted_by_torch(seen, mask)
+        picture = to_picture(painted, self.preprocess)
+        return np.clip(np.nan_to_num(picture), 0.0, 1.0)
+
+    def _painted_by_torch(self, seen: _Seen, mask: NDArray[np.bool_]) -> NDArray[np.float32]:
         import torch
 
-        mask = torch.from_numpy(np.ascontiguousarray(patches).reshape(1, -1)).to(seen.pixels.device)
         with torch.inference_mode():
-            painted = self._module.reconstruct(seen.pixels, mask, seen.tokens)
-        picture = to_picture(painted[0].float().cpu().numpy(), self.preprocess)
-        return np.clip(np.nan_to_num(picture), 0.0, 1.0)
+            hidden = torch.from_numpy(mask).to(seen.pixels.device)
+            painted = self._module.reconstruct(seen.pixels, hidden, seen.tokens)
+            out: NDArray[np.float32] = painted[0].float().cpu().numpy()
+            return out
 
     def _saved(self, visible: int, total: int) -> float:
         if not self._module.visible_only:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,6 +34,21 @@ def test_mask_measures_and_draws(pinhole: Pinhole, tiny: dict[str, Path], tmp_pa
     again = json.loads(pinhole("mask", PHOTO, "--model", tiny["mae"], "--ratio", "0.5", "--json").out)
     assert again == numbers
     assert "painted by the model" in pinhole("mask", PHOTO, "--model", tiny["mae"]).out
+
+
+def test_mask_measures_the_same_on_either_engine(pinhole: Pinhole, tiny: dict[str, Path]) -> None:
+    def said(engine: str, *more: str) -> dict[str, Any]:
+        answer = pinhole(
+            "mask", PHOTO, "--model", tiny["mae"], "--device", "cpu", "--engine", engine, "--json", *more
+        )
+        assert (answer.code, answer.err) == (0, ""), "no note: the engine asked for is the one that runs"
+        numbers: dict[str, Any] = json.loads(answer.out)
+        return numbers
+
+    for more in ((), ("--ratio", "0.25"), ("--strategy", "checkerboard")):
+        one, other = said("torch", *more), said("onnxruntime", *more)
+        assert one["model"]["mse"] == pytest.approx(other["model"]["mse"], rel=1e-4)
+        assert {**one, "model": 0} == {**other, "model": 0}
 
 
 def test_features_lists_draws_and_saves(pinhole: Pinhole, tiny: dict[str, Path], tmp_path: Path) -> None:

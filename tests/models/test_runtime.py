@@ -292,7 +292,7 @@ def test_measuring_finds_a_precision_that_strays(
     assert trials[2].cosine < 0.999
 
 
-def test_a_masked_autoencoder_is_measured_in_torch_alone(cache: Path, tmp_path: Path, no_gpu: None) -> None:
+def test_a_masked_autoencoder_is_measured_on_every_engine(cache: Path, tmp_path: Path, no_gpu: None) -> None:
     size = {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 24, "num_hidden_layers": 1}
     decoder = {f"decoder_{name}": value for name, value in size.items()}
     config = {"model_type": "vit_mae", **size, **decoder, "image_size": 32, "patch_size": 8}
@@ -301,9 +301,11 @@ def test_a_masked_autoencoder_is_measured_in_torch_alone(cache: Path, tmp_path: 
     assert not tuning.is_measured(spec, cache=cache)
     choice = tuning.choose(spec, cache=cache, seconds=0.001, batch=2)
     assert tuning.is_measured(spec, cache=cache)
-    assert choice.engine == "torch"
-    assert "ONNX" in choice.trials[1].problem
-    model = open_model(spec, precision="float32")
+    assert [trial.engine for trial in choice.trials] == ["torch", "onnxruntime", "torch"]
+    assert (choice.trials[1].problem, choice.trials[1].cosine) == ("", pytest.approx(1, abs=1e-5))
+    # Whatever is fastest on this machine is what opens, and callers pass the same.
+    model = open_model(spec, cache=cache)
+    assert (model.engine, model.precision) == (choice.engine, choice.precision)
     painted = model.run("reconstruct", **sample(spec, entries_of(spec)["reconstruct"], 3))
     assert painted.shape == (3, 3, 32, 32)
 

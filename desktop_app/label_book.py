@@ -37,11 +37,13 @@ class State:
 
 @dataclass(frozen=True)
 class Step:
-    """One edit: its name for the menu, and whether it changes what the model is asked (else only how it is called)."""
+    """One edit: its name for the menu, whether it takes an earlier one back, and whether it changes what the model is
+    asked (else only how it is called)."""
 
     name: str
     before: State
     after: State
+    undone: bool = False
 
     @property
     def asks_anew(self) -> bool:
@@ -87,7 +89,7 @@ class LabelBook:
             return False
         step = self._done.pop()
         self._undone.append(step)
-        self._become(Step(step.name, step.after, step.before))
+        self._become(Step(step.name, step.after, step.before, undone=True))
         return True
 
     def redo(self) -> bool:

@@ -117,11 +117,13 @@ class LabelPanel(Panel):
         self.grid.opened.connect(lambda _: self.do_zoom())
         self.big.activated.connect(self.back)
         self.filters.lab_asked.connect(self.show_lab)
+        self.change_line.show_asked.connect(lambda: self.show_lab(False))
         self.lab.photos_asked.connect(self._show_photos)
         look.accept_asked.connect(self.do_accept)
         look.reject_asked.connect(self.do_reject)
         look.zoom_asked.connect(self.do_zoom)
         self.job.ended.connect(self.outlook.ask_history)
+        self.job.ended.connect(engine.forget_changes)
         self.job.reasons_asked.connect(self.export.show_reasons)
         self.empty.action_clicked.connect(lambda: self._window_does("open_folder"))
         self.nothing.action_clicked.connect(session.clear_filters)
@@ -149,7 +151,6 @@ class LabelPanel(Panel):
     def _photos_changed(self, *_: object) -> None:
         self._choose_page()
         if not len(self.session.photos):
-            self.change_line.keep_quiet()
             self.job.forget_end()
         self.job.offer()
 
@@ -174,6 +175,8 @@ class LabelPanel(Panel):
     def show_lab(self, lab: bool) -> None:
         """Photos or prompt lab."""
         self.filters.show_lab(lab)
+        if lab:
+            self.change_line.hide()  # it speaks of the grid
         self.pages.setCurrentWidget(self.lab if lab else self.grid)
         self.lab.set_active(lab)
         if not lab:

@@ -48,7 +48,7 @@ class LabelEngine(QObject):
     """`scored` is what the machine says, session.answers what is shown (a person's word stands over it)."""
 
     scored_changed = Signal()
-    changes_counted = Signal(str)  # the edit's name; see `changes`
+    changes_counted = Signal(str)  # the edit's name, "" where there is nothing to say; see `changes`
     focus_changed = Signal()  # see `focus`
     remarks_changed = Signal(list)  # of Remark
     failed = Signal(object)  # UserError that belongs to the panel
@@ -127,11 +127,20 @@ class LabelEngine(QObject):
         """The hand has let go: the next move is another edit."""
         self._base_key = ""
 
+    def forget_changes(self) -> None:
+        """What the last edit changed is no longer of interest."""
+        self._base, self._base_key = None, ""
+        self.changes = Difference()
+        self.changes_counted.emit("")
+
     def _edited(self, step: Step) -> None:
         self.session.set_labels(step.after.names)
         if step.asks_anew and self.model is not None:
             # What is wrong with the words is counted when the answers are there: they are waited for.
-            self.edit_begins(step.name)
+            if step.undone:
+                self.forget_changes()  # what was taken back has changed nothing
+            else:
+                self.edit_begins(step.name)
             self.ask_scores()
         else:
             self._rename()
@@ -174,8 +183,7 @@ class LabelEngine(QObject):
 
     def _started_over(self) -> None:
         self._unscored.clear()
-        self._base = None
-        self.changes = Difference()
+        self.forget_changes()
         self.question = None
         self.scored = Scored.none()
         self.focus = None

@@ -180,7 +180,10 @@ class GridControl(QObject):
 
     def _say_changes(self, edit: str) -> None:
         changes = self._engine.changes
-        self._line.say(edit, int(changes.label.sum()), int(changes.decision.sum()))
+        if edit:
+            self._line.say(edit, int(changes.label.sum()), int(changes.decision.sum()))
+        else:
+            self._line.keep_quiet()
         if self._order == "changed":
             self._apply_order()
 

@@ -12,6 +12,13 @@ from typing import Literal, Protocol
 from models.errors import TextError
 
 HOLE = "{}"  # where the label goes in a template
+_ARTICLE = re.compile(r"(a|an|the)\s+(?=\S)", re.IGNORECASE)  # with which a label may begin
+_BEFORE_HOLE = re.compile(r"\b(?:a|an|the)\s+\{\}", re.IGNORECASE)
+# "a nice {}", but not "a photo of {}": what stands between belongs to the label.
+_AROUND_HOLE = re.compile(
+    r"\b(?:a|an|the)\s+(?:(?!(?:of|in|on|at|by|with|from|for|to|and|or|like)\b)[\w-]+\s+){0,2}\{\}",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -36,8 +43,13 @@ class Template:
     enabled: bool = True
 
     def render(self, prompt: str) -> str:
-        """The sentence about this label; braces other than `{}` are plain text."""
-        return self.text.replace(HOLE, prompt)
+        """The sentence about this label; braces other than `{}` are plain text.
+
+        A prompt with an article of its own takes the place of the template's: "a {}" and "the sea" make "the sea",
+        never "a the sea". Nothing else is changed: published templates say "a apple", and models learned from them.
+        """
+        text = _BEFORE_HOLE.sub(HOLE, self.text) if _ARTICLE.match(prompt) else self.text
+        return text.replace(HOLE, prompt)
 
 
 @dataclass(frozen=True)
@@ -67,7 +79,7 @@ class Remark:
 
     where: Literal["label", "template"]
     index: int
-    kind: Literal["empty", "duplicate", "no_hole", "too_long", "weight", "none_enabled"]
+    kind: Literal["empty", "duplicate", "no_hole", "too_long", "weight", "none_enabled", "article"]
     sentence: str
 
 
@@ -83,7 +95,7 @@ def check_prompts(
     labels: Sequence[Label], templates: Sequence[Template], tokenizer: Counter | None = None
 ) -> list[Remark]:
     """Remarks on empty and doubled labels, templates without `{}`, and texts that are too long, where they stand."""
-    remarks = [*_check_labels(labels), *_check_templates(templates)]
+    remarks = [*_check_labels(labels), *_check_articles(labels, templates), *_check_templates(templates)]
     if tokenizer is not None:
         remarks += _check_lengths(labels, templates, tokenizer)
     return remarks
@@ -106,6 +118,17 @@ def _check_labels(labels: Sequence[Label]) -> Iterable[Remark]:
                 sentence = f"“{prompt}” also stands for “{labels[same].name}”: the two cannot be told apart."
                 yield Remark("label", index, "duplicate", sentence)
                 break
+
+
+def _check_articles(labels: Sequence[Label], templates: Sequence[Template]) -> Iterable[Remark]:
+    if not any(_AROUND_HOLE.search(template.text) for template in enabled(templates)):
+        return
+    for index, label in enumerate(labels):
+        own = next(filter(_ARTICLE.match, label.prompts), "")
+        if own:
+            bare = _ARTICLE.sub("", own, count=1)
+            sentence = f"“{own}” begins with an article; templates bring their own, so “{bare}” is enough."
+            yield Remark("label", index, "article", sentence)
 
 
 def _check_templates(templates: Sequence[Template]) -> Iterable[Remark]:

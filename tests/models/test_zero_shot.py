@@ -146,6 +146,39 @@ def test_remarks_stand_where_the_fault_is(model: Model) -> None:
     assert check_prompts(LABELS, (Template("{}", enabled=False),))[0].kind == "none_enabled"
 
 
+@pytest.mark.parametrize(
+    ("text", "prompt", "sentence"),
+    [
+        ("a photo of a {}.", "a dog", "a photo of a dog."),
+        ("a photo of a {}.", "the sea", "a photo of the sea."),
+        ("A {} and the {}", "an owl", "an owl and an owl"),
+        ("a photo of {}", "a dog", "a photo of a dog"),
+        # As published, and as models have learned it.
+        ("a photo of a {}.", "apple", "a photo of a apple."),
+        ("a photo of a {}.", "a", "a photo of a a."),
+        ("a photo of a {}.", "another dog", "a photo of a another dog."),
+        ("pizza {}", "a dog", "pizza a dog"),
+    ],
+)
+def test_a_label_with_an_article_of_its_own_takes_the_place_of_the_templates(
+    text: str, prompt: str, sentence: str
+) -> None:
+    assert Template(text).render(prompt) == sentence
+
+
+def test_a_label_with_an_article_gets_a_remark_where_templates_bring_one() -> None:
+    labels = (Label("dog"), Label("sea", ("sea", "the sea")), Label("a", ("the",)), Label("thesis"))
+
+    def remarks(*texts: str) -> list[tuple[int, str]]:
+        found = check_prompts(labels, [Template(text) for text in texts])
+        return [(one.index, one.sentence) for one in found if one.kind == "article"]
+
+    words = "“the sea” begins with an article; templates bring their own, so “sea” is enough."
+    assert remarks("{}", "a photo of a {}.") == [(1, words)]
+    assert remarks("a photo of a nice {}.") == [(1, words)]
+    assert remarks("{}", "a photo of {}.") == []
+
+
 # --- score
 
 

@@ -123,7 +123,7 @@ def test_an_edit_says_what_it_changed_and_shows_it_on_a_click(app: LabelRobot) -
 def test_only_new_sentences_are_embedded(app: LabelRobot) -> None:
     cache = app.label.engine.texts
     before = cache.embedded
-    app.type_label("an owl")
+    app.type_label("owl")
     app.wait_answered()
     templates = len(app.label.book.state.used_templates)
     assert cache.embedded == before + templates
@@ -348,6 +348,40 @@ def test_the_order_by_confidence_and_by_change(app: LabelRobot) -> None:
     assert first == sorted(first, reverse=True)
     app.label.filters.order_asked.emit("disk")
     assert np.array_equal(app.session.shown, np.arange(16))
+
+
+def test_the_line_after_an_edit_goes_when_it_no_longer_speaks_of_what_is_shown(
+    app: LabelRobot, tmp_path: Path
+) -> None:
+    def edit(words: str) -> None:
+        app.edit_template(0, words)
+        app.wait_answered()
+        assert app.change_line() != ""
+
+    edit("{} in a very long and entirely different sentence")
+    app.run("undo")
+    app.wait_answered()
+    assert app.change_line() == "", "what was taken back changes nothing"
+    assert not app.label.engine.changes.any.any()
+    app.run("redo")
+    app.wait_answered()
+    assert app.change_line() != ""
+    app.label.filters.lab_button.click()
+    assert app.change_line() == "", "it speaks of the grid"
+    edit("an edit in the lab {}")
+    app.label.change_line.button.click()
+    assert app.label.pages.currentWidget() in (app.label.grid, app.label.nothing)
+    app.label.back()
+    app.label.job_bar.start.click()
+    app.wait_until(lambda: app.label.job_bar.rollback.isVisibleTo(app.label.job_bar))
+    assert app.change_line() == "", "the folder is labelled"
+    app.wait_idle()
+    edit("another {} entirely")
+    write_photos(tmp_path / "other", 2)
+    app.open_folder(tmp_path / "other")
+    app.wait_for_photos(2)
+    app.wait_answered()
+    assert app.change_line() == "", "another folder"
 
 
 def test_dragging_a_bar_counts_as_one_edit_and_is_kept_when_let_go(app: LabelRobot) -> None:

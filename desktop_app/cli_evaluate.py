@@ -16,6 +16,7 @@ from desktop_app.catalog import open_catalog
 from desktop_app.cli_model import open_for
 from desktop_app.cli_progress import ProgressLine, printable
 from desktop_app.cli_run import follow, tell_problems
+from desktop_app.figures import percent
 from desktop_app.labelling import Recipe, embeddings_of, look_at, model_key
 from models.errors import DataError
 from models.images import walk
@@ -95,17 +96,20 @@ def _truth(root: Path, truths: Sequence[Truth], recipe: Recipe) -> dict[Path, in
 
 def _print(report: Report, templates: Sequence[TemplateAccuracy], confusions: int) -> None:
     print(f"{report.photos} photos, {len(report.labels)} labels")
-    print(
-        f"accuracy {report.accuracy:.1%}   top 5 {report.top5:.1%}   mean over labels {report.mean_accuracy:.1%}"
+    parts = (
+        ("accuracy", report.accuracy),
+        ("top 5", report.top5),
+        ("mean over labels", report.mean_accuracy),
     )
+    print("   ".join(f"{name} {percent(part, 1)}" for name, part in parts))
     print("\nper label")
     width = max(len(printable(one.label)) for one in report.per_label)
     for one in report.per_label:
-        part = f"{one.accuracy:7.1%}" if one.photos else "     no"
+        part = f"{percent(one.accuracy, 1):>7}" if one.photos else "     no"
         print(f"  {printable(one.label):<{width}} {part}  {one.correct} of {one.photos}")
     print("\nper template, each alone")
     for each in templates:
-        print(f"  {each.accuracy:7.1%}  {each.gain * 100:+6.1f}  {printable(each.template)}")
+        print(f"  {percent(each.accuracy, 1):>7}  {each.gain * 100:+6.1f}  {printable(each.template)}")
     worst = report.worst(confusions)
     if worst:
         print("\ncommonest mistakes")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from desktop_app.cli_model import add_model_options, open_for, positive
 from desktop_app.cli_progress import ProgressLine
+from desktop_app.figures import percent
 from models.errors import TextError
 from models.spec import Capability
 
@@ -142,7 +143,7 @@ def _mask_words(result: "MaskResult") -> str:
     rows.append(("copied from neighbours", result.bilinear))
     hidden, total = int(result.patches.sum()), result.patches.size
     head = f"{hidden} of {total} patches hidden; the encoder saw {result.tokens_seen}"
-    saved = f" and was spared {result.compute_saved:.0%} of its work" if result.compute_saved else ""
+    saved = f" and was spared {percent(result.compute_saved)} of its work" if result.compute_saved else ""
     lines = [
         f"{name:<24} mean squared error {score.mse:.5f}   PSNR {score.psnr:5.1f} dB" for name, score in rows
     ]

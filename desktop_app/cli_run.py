@@ -15,6 +15,7 @@ from desktop_app import cli_asking, paths
 from desktop_app.catalog import Catalog, open_catalog
 from desktop_app.cli_model import open_for
 from desktop_app.cli_progress import ProgressLine, duration, printable
+from desktop_app.figures import percent
 from desktop_app.labelling import KEPT_ANSWERS, Labeller, rows_of
 from models.errors import DataError
 from models.images import walk
@@ -203,7 +204,7 @@ def _print_answers(rows: Iterator[export.Row], top_k: int) -> None:
             continue
         best = [(row.label, row.probability)] + [(one.label, one.probability) for one in row.answers[1:top_k]]
         words = ", ".join(
-            printable(name) + (f" {part:.0%}" if part is not None else "") for name, part in best
+            printable(name) + (f" {percent(part)}" if part is not None else "") for name, part in best
         )
         mark = "confirmed" if row.source == "person" else row.decision
         print(f"{mark:<9}  {words}  {printable(row.path)}")

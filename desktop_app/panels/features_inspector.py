@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QPushButton, QToolButton
 
 from desktop_app import theme
+from desktop_app.figures import percent
 from desktop_app.session import Session
 from desktop_app.widgets.feature_histogram import FeatureHistogram
 from desktop_app.widgets.feature_legend import number as short
@@ -65,7 +66,7 @@ class FeaturesInspector(Column):
 
     def _build_look(self) -> None:
         section = Section(self.tr("Over the photo"))
-        self.opacity = ValueSlider(self.tr("Opacity"), 0, 1, 0.7, steps=20, show=lambda v: f"{v:.0%}")
+        self.opacity = ValueSlider(self.tr("Opacity"), 0, 1, 0.7, steps=20, show=percent)
         self.opacity.changed.connect(self.opacity_chosen)
         self.colours = QComboBox()
         self.colours.addItems(COLOUR_MAPS)
@@ -168,14 +169,14 @@ class FeaturesInspector(Column):
             return
         self.numbers.setText(
             self.tr(
-                "No. {number}: {low} to {high}, mean {mean} ± {deviation}; over zero in {positive:.0%}"
+                "No. {number}: {low} to {high}, mean {mean} ± {deviation}; over zero in {positive}"
             ).format(
                 number=channel.index,
                 low=short(channel.minimum),
                 high=short(channel.maximum),
                 mean=short(channel.mean),
                 deviation=short(channel.deviation),
-                positive=channel.positive,
+                positive=percent(channel.positive),
             )
         )
 

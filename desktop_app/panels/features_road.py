@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from desktop_app import theme
+from desktop_app.figures import percent
 from desktop_app.panels import features_steps as words
 from desktop_app.panels.features_steps import Drawn
 from desktop_app.session import Session, as_user_error
@@ -161,7 +162,7 @@ class FeaturesRoad(QScrollArea):
         self.table.setRowCount(len(self.steps))
         for row, drawn in enumerate(self.steps):
             self._put(row, _NAME, drawn.step.title)
-            self._put(row, _ACCURACY, f"{drawn.step.accuracy:.1f} %")
+            self._put(row, _ACCURACY, percent(drawn.step.accuracy / 100, 1))
             for column in (_PARAMETERS, _MACS, _HERE):
                 self._put(row, column, "–")
         high = self.table.horizontalHeader().sizeHint().height() + _ROW * len(self.steps) + 4

@@ -11,11 +11,12 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QPushButton, QW
 
 from desktop_app import theme
 from desktop_app.catalog import Answer
+from desktop_app.figures import percent
 from desktop_app.photo_list import Mark
 from desktop_app.widgets import marks
 from desktop_app.widgets.image_view import ImageView
 from desktop_app.widgets.label_threshold import ThresholdBar
-from desktop_app.widgets.score_bars import Bar, ScoreBars, percent
+from desktop_app.widgets.score_bars import Bar, ScoreBars
 from desktop_app.widgets.section import Column, ElidedLabel, Section, text
 from models.errors import UserError
 from models.images import Photo

@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSplitter, QVBoxLayout, QWidget
 
 from desktop_app import label_lab
+from desktop_app.figures import percent
 from desktop_app.label_lab import Trial, Truth
 from desktop_app.panels import label_dialogs as ask
 from desktop_app.panels.label_engine import LabelEngine
@@ -235,7 +236,7 @@ class PromptLab(QWidget):
 def _figure(value: float, known: bool) -> str:
     if value != value:
         return ""
-    return f"{value:.0%}" if known else f"{value:.3f}"
+    return percent(value) if known else f"{value:.3f}"
 
 
 def _spread(values: Any) -> Any:

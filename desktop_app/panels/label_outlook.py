@@ -6,12 +6,13 @@ import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from desktop_app.catalog import Answer, Catalog
+from desktop_app.figures import percent
 from desktop_app.label_learn import Lesson, learn
 from desktop_app.panels.label_engine import Focus, LabelEngine
 from desktop_app.panels.label_inspector import LabelInspector, Ranked
 from desktop_app.photo_list import Mark
 from desktop_app.session import Session
-from desktop_app.widgets.score_bars import Bar, percent
+from desktop_app.widgets.score_bars import Bar
 from desktop_app.work import Outcome
 from models.errors import UserError
 from models.images import Photo

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QPoint
 from PySide6.QtWidgets import QWidget
 
+from desktop_app.figures import percent
 from desktop_app.panels.base import QT_TRANSLATE_NOOP, Panel
 from desktop_app.panels.mask_book import MaskBook
 from desktop_app.panels.mask_engine import MaskEngine, Seen
@@ -148,7 +149,7 @@ class MaskPanel(Panel):
 
     def set_ratio(self, ratio: float) -> None:
         """Hide this share (0..1)."""
-        self.book.change(self.tr("hide {share} %").format(share=round(ratio * 100)), ratio=ratio)
+        self.book.change(self.tr("hide {share}").format(share=percent(ratio)), ratio=ratio)
 
     def set_strategy(self, strategy: Strategy) -> None:
         """Choose cells in another way."""

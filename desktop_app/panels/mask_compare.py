@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from desktop_app.figures import percent
 from desktop_app.panels import mask_words
 from desktop_app.panels.mask_book import MaskBook
 from desktop_app.panels.mask_engine import MaskEngine
@@ -173,4 +174,4 @@ class MaskCompare(QWidget):
             else ("B", b.score.mse / a.score.mse)
         )
         rest = self.tr("{better} leaves {share} less error on its hidden patches.")
-        return f"{figures} {rest.format(better=better, share=mask_words.percent(1 - share))}"
+        return f"{figures} {rest.format(better=better, share=percent(1 - share))}"

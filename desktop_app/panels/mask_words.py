@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication
 
+from desktop_app.figures import percent
+
 if TYPE_CHECKING:
     from models.tasks.mask_scores import Score
     from models.tasks.masking import MaskResult, Why75
@@ -21,11 +23,6 @@ def decibel(value: float) -> str:
 def squared(score: "Score") -> str:
     """Mean squared error to read, of values 0 to 1."""
     return f"{score.mse:.4f}" if score.mse >= 0.0001 else f"{score.mse:.1e}" if score.mse else "0"
-
-
-def percent(share: float) -> str:
-    """A share as a whole percentage, with the thin space that belongs there."""
-    return f"{share * 100:.0f} %"
 
 
 def verdict(result: "MaskResult") -> str:

@@ -5,6 +5,7 @@ from PySide6.QtGui import QColor, QFontMetrics, QLinearGradient, QPainter, QPain
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from desktop_app import theme
+from desktop_app.figures import percent
 
 _BAR, _SQUARE = 72, 10
 _PARTS = (QColor(220, 60, 60), QColor(60, 170, 80), QColor(70, 110, 230))
@@ -31,7 +32,7 @@ class FeatureLegend(QWidget):
     def set_parts(self, shares: tuple[float, float, float], tip: str) -> None:
         """Red, green and blue, and what share (0..1) each stands for."""
         self._map, self._ends = "", ("", "")
-        self._parts = tuple(f"{share:.0%}".replace("%", " %") for share in shares)
+        self._parts = tuple(percent(share) for share in shares)
         self._say(tip)
 
     def clear(self) -> None:

@@ -19,7 +19,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from desktop_app import theme
-from desktop_app.widgets.score_bars import percent
+from desktop_app.figures import percent
 
 _BINS = 48
 _HEAD = 20

@@ -140,7 +140,7 @@ class MaskCurve(QWidget):
             0, float(max(_grey_levels(v).max() for v in lines.values())) * 1.05 + 1, padding=0
         )
         pairs = zip(percent, _grey_levels(curve.model), strict=True)
-        said = ", ".join(f"{ratio:.0f} %: {error:.0f}" for ratio, error in pairs)
+        said = ", ".join(f"{ratio:.0f}%: {error:.0f}" for ratio, error in pairs)
         self.setAccessibleDescription(self.tr("Grey levels of error by ratio: {said}").format(said=said))
 
     def _rebuild(self) -> None:

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
 )
 
 from desktop_app import theme
+from desktop_app.figures import percent
 
 MOST = 95
 TICKS = (25, 50, 75, 90)
@@ -51,7 +52,7 @@ class _Ticks(QWidget):
             painter.setPen(QColor(c.accent_text if near else c.muted))
             painter.drawLine(x, 0, x, 4)
             if value != MOST:  # 90 and 95 would stand on each other
-                words = f"{value} %"
+                words = percent(value / 100)
                 wide = painter.fontMetrics().horizontalAdvance(words)
                 left = min(max(x - wide // 2, 0), self.width() - wide)
                 painter.drawText(QRect(left, 5, wide + 2, 15), Qt.AlignmentFlag.AlignVCenter, words)
@@ -83,7 +84,7 @@ class _Slider(QSlider):
 
 
 class RatioBar(QWidget):
-    """0 to 95 %. `changed` carries the share (0..1) with every tick of the drag; `started` when a hand takes it."""
+    """0 to 95%. `changed` carries the share (0..1) with every tick of the drag; `started` when a hand takes it."""
 
     changed = Signal(float)
     started = Signal()
@@ -137,7 +138,7 @@ class RatioBar(QWidget):
 
     def set_share(self, share: float, hidden: int, total: int) -> None:
         """The share that is really hidden (strokes count too)."""
-        self._share.setText(f"{share:.0%}".replace("%", " %"))
+        self._share.setText(percent(share))
         words = self.tr("{hidden} of {total} patches")
         self._words.setText(words.format(hidden=hidden, total=total) if total else self.tr("hidden"))
 

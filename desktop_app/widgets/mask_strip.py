@@ -9,6 +9,7 @@ from PySide6.QtGui import QColor, QFocusEvent, QImage, QKeyEvent, QMouseEvent, Q
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from desktop_app import theme
+from desktop_app.figures import percent
 from desktop_app.widgets.image_view import Pixels, to_qimage
 
 _HEAD, _FOOT, _GAP = 20, 20, 6
@@ -104,7 +105,7 @@ class MaskStrip(QWidget):
         c = theme.colours()
         middle = Qt.AlignmentFlag.AlignCenter
         painter.setPen(QColor(c.accent_text if marked else c.muted))
-        painter.drawText(QRectF(x, 0, side, _HEAD), middle, f"{ratio * 100:.0f} %")
+        painter.drawText(QRectF(x, 0, side, _HEAD), middle, percent(ratio))
         shot = self._shots.get(round(ratio, 3))
         above, below = QRectF(x, _HEAD, side, side), QRectF(x, _HEAD + side + 2, side, side)
         if shot is None:
@@ -142,7 +143,7 @@ class MaskStrip(QWidget):
         ratio = self._ratios[self._at]
         shot = self._shots.get(round(ratio, 3))
         self.setAccessibleDescription(
-            f"{ratio * 100:.0f} %: {shot.words if shot else self.tr('not painted yet')}"
+            f"{percent(ratio)}: {shot.words if shot else self.tr('not painted yet')}"
         )
 
     def focusInEvent(self, event: QFocusEvent | Any) -> None:

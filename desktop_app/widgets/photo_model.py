@@ -16,6 +16,7 @@ from PySide6.QtCore import (
     QUrl,
 )
 
+from desktop_app.figures import percent
 from desktop_app.photo_list import Indices, Mark
 from desktop_app.session import Session
 from desktop_app.widgets import marks
@@ -101,7 +102,7 @@ class PhotoModel(QAbstractListModel):
         if error is not None:
             return f"{path}\n{error}"
         label, probability, mark = self.answer(photo)
-        said = f"{label} {probability:.0%}, {marks.words(mark).lower()}" if label else marks.words(mark)
+        said = f"{label} {percent(probability)}, {marks.words(mark).lower()}" if label else marks.words(mark)
         return f"{path}\n{said}" if mark is not Mark.NONE else path
 
     def flags(self, index: AnyIndex) -> Qt.ItemFlag:

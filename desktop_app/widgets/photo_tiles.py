@@ -1,12 +1,15 @@
 """How a photo's tile is drawn: the picture, under it the mark and the label (or the name while there is no answer)."""
 
+import math
 import os
+from functools import lru_cache
 
-from PySide6.QtCore import QModelIndex, QObject, QPersistentModelIndex, QRectF, QSize, Qt
+from PySide6.QtCore import QModelIndex, QObject, QPersistentModelIndex, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from desktop_app import theme
+from desktop_app.figures import percent
 from desktop_app.photo_list import Mark
 from desktop_app.widgets import marks
 from desktop_app.widgets.photo_model import PhotoModel
@@ -71,15 +74,22 @@ class PhotoDelegate(QStyledItemDelegate):
         if mark is Mark.FAILED:
             self._broken(painter, area)
             return
-        pixmap = self._thumbnails.get(path)
-        aspect = pixmap.width() / max(1, pixmap.height()) if pixmap else self._thumbnails.aspect(path)
-        place = fitted(area, aspect)
+        scale = painter.device().devicePixelRatioF()
+        box = (area.size() * scale).toSize()
+        pixmap = self._thumbnails.fitted(path, box, scale)
         if pixmap is None:
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(QColor(theme.colours().tile))
-            painter.drawRoundedRect(place, 2, 2)
+            painter.drawRoundedRect(fitted(area, self._thumbnails.aspect(path)), 2, 2)
+        elif pixmap.width() <= box.width() and pixmap.height() <= box.height():
+            # As it is, and on whole pixels: nothing is scaled while the window paints.
+            size = pixmap.deviceIndependentSize()
+            x, y = area.center().x() - size.width() / 2, area.center().y() - size.height() / 2
+            painter.drawPixmap(QPointF(math.floor(x * scale) / scale, math.floor(y * scale) / scale), pixmap)
         else:
-            painter.drawPixmap(place, pixmap, QRectF(pixmap.rect()))
+            painter.drawPixmap(
+                fitted(area, pixmap.width() / max(1, pixmap.height())), pixmap, QRectF(pixmap.rect())
+            )
 
     def _broken(self, painter: QPainter, area: QRectF) -> None:
         c = theme.colours()
@@ -87,9 +97,7 @@ class PhotoDelegate(QStyledItemDelegate):
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.drawRoundedRect(fitted(area, 4 / 3).adjusted(1, 1, -1, -1), 4, 4)
         side = min(28.0, area.height() / 2)
-        icon: QPixmap = theme.pixmap(
-            "broken", QColor(c.muted), round(side), painter.device().devicePixelRatioF()
-        )
+        icon = _broken_icon(c.muted, round(side), painter.device().devicePixelRatioF())
         painter.drawPixmap(int(area.center().x() - side / 2), int(area.center().y() - side / 2), icon)
 
     def _caption(self, painter: QPainter, area: QRectF, tile: tuple[str, str, float, Mark]) -> None:
@@ -102,7 +110,7 @@ class PhotoDelegate(QStyledItemDelegate):
             marks.paint(painter, QRectF(left + 1, area.center().y() - 5, 11, 11), mark)
             left += 18
         if label and probability and mark not in (Mark.CONFIRMED, Mark.REJECTED, Mark.UNKNOWN):
-            figure = f"{probability:.0%}"
+            figure = percent(probability)
             width = metrics.horizontalAdvance(figure)
             painter.setPen(QColor(c.muted))
             painter.drawText(
@@ -127,6 +135,13 @@ class PhotoDelegate(QStyledItemDelegate):
         painter.setBrush(back)
         painter.drawEllipse(place)
         marks.paint(painter, place.adjusted(3, 3, -3, -3), mark)
+
+
+@lru_cache(maxsize=8)
+def _broken_icon(colour: str, side: int, scale: float) -> QPixmap:
+    # Kept, because making it reads a file, and a folder may show a screen of broken photos.
+    icon: QPixmap = theme.pixmap("broken", QColor(colour), side, scale)
+    return icon
 
 
 def fitted(area: QRectF, aspect: float) -> QRectF:

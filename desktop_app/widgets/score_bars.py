@@ -8,6 +8,7 @@ from PySide6.QtGui import QColor, QFontMetrics, QKeyEvent, QMouseEvent, QPainter
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from desktop_app import theme
+from desktop_app.figures import percent
 
 _ROW = 26
 _TOP = 4
@@ -49,7 +50,7 @@ class ScoreBars(QWidget):
             self.updateGeometry()
         self._bars, self._selected = tuple(bars), selected
         self._row = min(self._row, len(bars) - 1)
-        said = ", ".join(f"{bar.name} {bar.probability:.0%}" for bar in bars)
+        said = ", ".join(f"{bar.name} {percent(bar.probability)}" for bar in bars)
         self.setAccessibleDescription(said)
         self.update()
 
@@ -190,8 +191,3 @@ class ScoreBars(QWidget):
             self.chosen.emit(self._bars[self._row].name)
         else:
             event.ignore()
-
-
-def percent(part: float) -> str:
-    """A probability as people write it: 3%, 0.4%, 100%."""
-    return f"{part:.0%}" if part >= 0.0095 or part < 0.0005 else f"{part:.1%}"

@@ -7,6 +7,7 @@ from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from desktop_app import theme
+from desktop_app.figures import percent
 from desktop_app.session import Session
 from desktop_app.widgets.image_view import ImageView
 from desktop_app.widgets.photo_model import PhotoModel
@@ -59,7 +60,7 @@ class Viewer(QWidget):
         label, probability, _ = self._model.answer(current)
         words = [str(self._model.index(row).data() or "")]
         if label:
-            words.append(f"{label} {probability:.0%}")
+            words.append(f"{label} {percent(probability)}")
         words.append(self.tr("{n} of {total}").format(n=row + 1, total=self._model.rowCount()))
         self._caption.setText("   ".join(filter(None, words)))
         self._place_caption()

@@ -21,11 +21,12 @@ from PySide6.QtWidgets import QAbstractItemView, QStyledItemDelegate
 from pytestqt.qtbot import QtBot
 
 from desktop_app import theme
+from desktop_app.figures import percent
 from desktop_app.widgets import thumbnails
 from desktop_app.widgets.empty_state import EmptyState
 from desktop_app.widgets.image_view import ImageView, Lens
 from desktop_app.widgets.message_bar import MessageBar
-from desktop_app.widgets.score_bars import Bar, ScoreBars, percent
+from desktop_app.widgets.score_bars import Bar, ScoreBars
 from desktop_app.widgets.section import ElidedLabel, Section
 from desktop_app.widgets.tile_view import TileView
 from desktop_app.widgets.value_slider import ValueSlider

@@ -75,9 +75,9 @@ def show_doctor(arguments: argparse.Namespace) -> int:
     for finding in examine():
         found.append(finding)
         if not arguments.json:
-            print(f"{marks[finding.status]} {finding.name:<20} {printable(finding.words)}", flush=True)
+            print(f"{marks[finding.status]} {finding.name:<22} {printable(finding.words)}", flush=True)
             if finding.cure:
-                print(f"{'':<26} {finding.cure}", flush=True)
+                print(f"{'':<28} {finding.cure}", flush=True)
     bad = sum(one.status is Status.BAD for one in found)
     if arguments.json:
         print(json.dumps([one.as_dict() for one in found], indent=2, ensure_ascii=False))

@@ -166,7 +166,7 @@ def _models() -> Iterator[Finding]:
     for spec in specs:
         abilities = ", ".join(sorted(str(one).replace("_", " ") for one in spec.capabilities))
         yield Finding(
-            f"Model {spec.id}", Status.GOOD, f"{_size(spec.size_bytes)}, {abilities}, {spec.licence}"
+            f"Model {spec.id}", Status.GOOD, f"{_size(spec.size_bytes)}, {abilities}, licence: {spec.licence}"
         )
     for problem in list_problems(extra):
         words = f"{problem.error.title}. {problem.error.cause}".strip()

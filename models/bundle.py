@@ -171,13 +171,12 @@ def read_spec(folder: Path, *, bundled: bool = False) -> ModelSpec:
         preprocess = Preprocess.from_hf(read_json(folder / PREPROCESSOR))
         files = weight_files(folder)
         entries, heading = _front_matter(folder)
-        licence = entries.get("license", "")
         return ModelSpec(
             id=folder.name or folder.resolve().name,
             family=kind.family,
             folder=folder,
             title=heading or entries.get("model_name") or folder.name,
-            licence=entries.get("license_name", licence) if licence == "other" else licence or "unknown",
+            licence=_licence(entries),
             size_bytes=sum(path.stat().st_size for path in files),
             parameters=count_parameters(files),
             capabilities=kind.capabilities,
@@ -190,6 +189,14 @@ def read_spec(folder: Path, *, bundled: bool = False) -> ModelSpec:
         raise ModelError(
             f"The model in {folder} cannot be read", problem.strerror or str(problem)
         ) from problem
+
+
+def _licence(entries: Mapping[str, str]) -> str:
+    """The licence as its card calls it; the hub writes "other" for what has no name there."""
+    licence = entries.get("license", "")
+    if licence != "other":
+        return licence or "unknown"
+    return entries.get("license_name", "") or "its own, see its README.md"
 
 
 def write_bundle(

@@ -1,13 +1,15 @@
 """What happens before any work: help, wrong usage, no display, errors in words. None of it loads Qt or torch."""
 
+import importlib.metadata
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from desktop_app import cli, cli_info
+from desktop_app import cli, cli_info, version
 from models.errors import ModelError
 from tests.cli.conftest import Pinhole
 from tests.tiny_models import write_tiny_clip, write_tiny_convnext, write_tiny_mae
@@ -108,7 +110,22 @@ def test_python_m_desktop_app_takes_the_same_words() -> None:
 
 
 def test_the_version(pinhole: Pinhole) -> None:
-    assert pinhole("--version").out.startswith("Pinhole ")
+    declared = tomllib.loads((Path(cli.__file__).parent.parent / "pyproject.toml").read_text())["project"][
+        "version"
+    ]
+    assert pinhole("--version").out == f"Pinhole {declared}\n"
+
+
+@pytest.mark.parametrize("text", [None, "[project]\nname = 'another'\nversion = '9'\n", "[broken"])
+def test_without_our_own_pyproject_the_installed_version_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None
+) -> None:
+    file = tmp_path / "pyproject.toml"
+    if text is not None:
+        file.write_text(text)
+    monkeypatch.setattr(version, "_DECLARED", file)
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: f"{name} 3.2.1")
+    assert version.version.__wrapped__() == "pinhole 3.2.1"
 
 
 def test_an_error_has_title_cause_and_cure_on_lines_of_their_own(

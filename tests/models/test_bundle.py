@@ -76,6 +76,8 @@ def test_the_version_follows_the_weights_alone(folder: Path, model: CLIP) -> Non
     (folder / "README.md").write_text("---\nlicense: other\nlicense_name: my-terms\n---\nNo heading.")
     spec = read_spec(folder)
     assert (spec.version, spec.licence, spec.title) == (before, "my-terms", "tiny")
+    (folder / "README.md").write_text("---\nlicense: other\n---\n")
+    assert read_spec(folder).licence == "its own, see its README.md"
     shutil.copytree(folder, folder.parent / "copy")
     assert read_spec(folder.parent / "copy").version == before
     with torch.no_grad():

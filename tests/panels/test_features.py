@@ -186,7 +186,7 @@ def test_components_and_similarity_are_what_the_task_says(start: Start) -> None:
     app.open_tab(COMPONENTS)
     found = principal(now.maps, panel.layer)
     assert np.array_equal(app.map, found.picture)
-    assert panel.work.stage.legend.words[0] == f"{found.explained[0]:.0%}".replace("%", " %")
+    assert panel.work.stage.legend.words[0] == f"{found.explained[0]:.0%}"
     app.open_tab(SIMILARITY)
     app.click(0.9, 0.2)
     assert panel.work.stage.view.pin == pytest.approx((0.9, 0.2), abs=0.01)

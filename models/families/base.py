@@ -1,18 +1,17 @@
-"""What every family of models offers to the registry. No torch is loaded by importing this file."""
+"""What every family of models offers to the registry. Neither torch nor numpy is loaded by importing this file."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from models.spec import Capability
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor, nn
 
-Arrays = Mapping[str, NDArray[Any]]
+Arrays: TypeAlias = "Mapping[str, NDArray[Any]]"
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class Family:
     entries: Mapping[str, Entry] = field(default_factory=dict)
 
 
-def graph_inputs(names: Iterable[str], arrays: Arrays) -> dict[str, NDArray[Any]]:
+def graph_inputs(names: Iterable[str], arrays: Arrays) -> "dict[str, NDArray[Any]]":
     """The inputs `names` of a graph, as far as `arrays` has them; `ids_keep` is made of `mask` where it is left out."""
     found = {}
     for name in names:
@@ -73,8 +72,10 @@ def graph_inputs(names: Iterable[str], arrays: Arrays) -> dict[str, NDArray[Any]
     return found
 
 
-def visible_places(mask: NDArray[Any]) -> NDArray[np.int64]:
+def visible_places(mask: "NDArray[Any]") -> "NDArray[np.int64]":
     """(n,l), True = hidden -> places of the visible patches (n,k) in reading order. ValueError if k differs."""
+    import numpy as np
+
     hidden = np.asarray(mask, dtype=bool)
     counts = (~hidden).sum(axis=1)
     if (counts != counts[0]).any():

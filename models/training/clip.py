@@ -23,6 +23,7 @@ from models.training.corpus import TEMPLATES, WIDTH, captions, clean, coco_sente
 from models.training.data import PhotoSet
 from models.training.everyday import SYNONYMS
 from models.training.loop import Run, arguments, averaged_weights, run_of, train
+from models.training.teachers import class_names
 from models.training.text import (
     LabelPlaces,
     TextNet,
@@ -32,13 +33,15 @@ from models.training.text import (
     texts_of,
     train_tokenizer,
 )
-from models.training.trunk import JointNet, kept_trunk, train_trunk
+from models.training.trunk import JointNet, concepts_of, kept_trunk, train_trunk
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 SIDE = 112
-PREPROCESS = Preprocess(resize=SIDE, crop=(SIDE, SIDE), mean=IMAGENET_MEAN, std=IMAGENET_STD)
+# Crops while training show things larger than a whole photo does; a centre of nine tenths evens that out
+# (arXiv 1906.06423).
+PREPROCESS = Preprocess(resize=124, crop=(SIDE, SIDE), mean=IMAGENET_MEAN, std=IMAGENET_STD)
 
 
 def tokenizer_of(photos: PhotoSet, path: Path) -> Tokenizer:
@@ -53,43 +56,31 @@ def tokenizer_of(photos: PhotoSet, path: Path) -> Tokenizer:
 
 
 def label_places(photos: PhotoSet, texts: Texts) -> tuple[Texts, LabelPlaces]:
-    """Labels and their synonyms at the label's place, and the words of groups between their labels.
+    """The places that the trunk's text losses aim at, and the words of each: labels, groups, the teacher's classes.
 
-    The texts that come back have those words moved too, so that both lessons say the same.
+    The texts that come back have those words moved there too, so that both lessons say the same.
     """
-    words = label_synonyms(photos.labels, photos.folder, frozenset(SYNONYMS.values()))
     place = {name: i for i, name in enumerate(texts.names)}
     train_ids = photos.label_ids[photos.train]
     odds = np.sqrt(np.bincount(train_ids[train_ids >= 0], minlength=len(photos.labels)).astype(np.float64))
-    moved, vectors = texts.name_vectors.clone(), texts.label_vectors
-    for label, group in enumerate(words):
-        moved[[place[word] for word in group]] = vectors[label]
-    all_words, all_vectors, all_odds = list(words), [vectors], list(odds)
-    known = {word for group in words for word in group}
-    for name, members in _groups(photos).items():
-        new = tuple(word for word in clean(name).split(" or ") if word not in known and word in place)
-        if new:
-            weights = torch.from_numpy(odds[members]).float()[:, None]
-            middle = F.normalize((vectors[members] * weights).sum(0), dim=-1)
-            own = F.normalize(moved[[place[word] for word in new]].mean(0), dim=-1)
-            between = F.normalize(middle + own, dim=-1)
-            moved[[place[word] for word in new]] = between
-            all_words.append(new)
-            all_vectors.append(between[None])
-            all_odds.append(2 * float(odds.mean()))
-    drawn = np.array(all_odds)
-    return replace(texts, name_vectors=moved), LabelPlaces(
-        all_words, torch.cat(all_vectors), drawn / drawn.sum()
-    )
-
-
-def _groups(photos: PhotoSet) -> dict[str, list[int]]:
-    group_of = {row.label: row.group for row in photos.rows if row.label and row.group}
-    found: dict[str, list[int]] = {}
-    for label, name in enumerate(photos.labels):
-        if label_group := group_of.get(name):
-            found.setdefault(label_group, []).append(label)
-    return found
+    words = label_synonyms(photos.labels, photos.folder, frozenset(SYNONYMS.values()))
+    known = {word for group in words for word in group} | set(SYNONYMS.values())
+    vectors, drawn = list(texts.label_vectors), list(odds)
+    concepts, _ = concepts_of(photos)
+    for kind, weight in ((concepts, 2.0), (class_names(photos.folder), 0.5)):
+        for group in kind:
+            met = [word for word in group if word in place]
+            new = tuple(word for word in met if word not in known)
+            if new:
+                known.update(new)
+                words.append(new)
+                vectors.append(F.normalize(texts.raw_vectors[[place[w] for w in met]].mean(0), dim=-1))
+                drawn.append(weight * float(odds.mean()))
+    moved, places = texts.name_vectors.clone(), torch.stack(vectors)
+    for vector, group in zip(places, words, strict=True):
+        moved[[place[word] for word in group]] = vector
+    shares = np.array(drawn)
+    return replace(texts, name_vectors=moved), LabelPlaces(words, places, shares / shares.sum())
 
 
 def assemble(trunk: JointNet, text: TextNet) -> CLIP:

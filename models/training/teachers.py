@@ -89,3 +89,9 @@ def strongest_classes(folder: Path) -> tuple[NDArray[np.int64], Floats]:
     """teacher.npz: the 32 strongest classes of every full-size photo, (n, 32), and their log-probabilities."""
     with np.load(folder / "teachers" / "teacher.npz") as stored:
         return stored["index"].astype(np.int64), stored["logit"].astype(np.float32)
+
+
+def class_names(folder: Path) -> list[tuple[str, ...]]:
+    """The words of each of the teacher's 1,000 classes, lower case."""
+    lines = (folder / "teachers" / "imagenet_labels.txt").read_text(encoding="utf-8").splitlines()
+    return [tuple(word.strip().lower() for word in line.split(",")) for line in lines if line.strip()]

@@ -32,6 +32,7 @@ from models.training.corpus import (
     wordnet,
 )
 from models.training.data import Floats, PhotoSet
+from models.training.teachers import class_names
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -161,7 +162,8 @@ class Texts:
     """What the tower is taught: names (to be put into templates) and sentences, each with its place."""
 
     names: list[str]
-    name_vectors: Tensor  # (names, 384) unit
+    raw_vectors: Tensor  # (names, 384) unit, as the sentence encoder places them
+    name_vectors: Tensor  # (names, 384) unit, words of one meaning pulled together
     clip_vectors: Tensor  # (names, 512) unit, zero where unknown
     common: NDArray[np.int64]  # places of labels, their synonyms, and everyday nouns
     sentences: list[str]
@@ -176,6 +178,8 @@ def texts_of(photos: PhotoSet, tokenizer: Tokenizer) -> Texts:
     labels = [clean(label) for label in photos.labels]
     synsets = wordnet(folder)
     words = {word for group in label_synonyms(photos.labels, folder) for word in group}
+    words |= {clean(word) for row in photos.rows if row.group for word in row.group.split(" or ")}
+    words |= {word for group in class_names(folder) for word in group}
     names = sorted({word for synset in synsets for word in synset} | words)
     with np.load(folder / "teachers" / "clip_text_lvis.npz") as stored:
         everyday = [clean(str(name).split("_(")[0].replace("_", " ")) for name in stored["name"]]
@@ -197,9 +201,11 @@ def texts_of(photos: PhotoSet, tokenizer: Tokenizer) -> Texts:
     others = coco_sentences(folder)
     clip_vectors = np.zeros((len(names), clip.shape[1]), np.float32)
     clip_vectors[[place[name] for name in everyday]] = clip / np.linalg.norm(clip, axis=1, keepdims=True)
+    placed = space.place(raw)
     return Texts(
         names=names,
-        name_vectors=torch.from_numpy(_pull_together(space.place(raw), synsets, place)),
+        raw_vectors=torch.from_numpy(placed),
+        name_vectors=torch.from_numpy(pull_together(placed, synsets, place, set(labels))),
         clip_vectors=torch.from_numpy(clip_vectors),
         common=np.array(sorted({place[w] for w in words} | {place[e] for e in everyday}), np.int64),
         sentences=[said[i] for i in kept] + others,
@@ -216,19 +222,28 @@ def _token_texts(tokenizer: Tokenizer) -> list[str]:
     return [tokenizer.decode([i]).strip() or "." for i in range(tokenizer.get_vocab_size())]
 
 
-def _pull_together(vectors: Floats, synsets: list[tuple[str, ...]], place: dict[str, int]) -> Floats:
-    """Move words of one meaning half way to the middle of their synset; words of several meanings stay."""
-    homes: dict[str, int] = defaultdict(int)
+def pull_together(
+    vectors: Floats, synsets: list[tuple[str, ...]], place: dict[str, int], labels: set[str]
+) -> Floats:
+    """Move words (words, d) towards those that mean the same; `labels` stay, since photos are trained towards them.
+
+    A word goes to the label of its synset where there is one, else to the synset's middle: most of the way when it
+    has that meaning alone, half of it when there is another one, and not at all when there are more.
+    """
+    meanings: dict[str, list[tuple[str, ...]]] = defaultdict(list)
     for synset in synsets:
         for word in synset:
-            homes[word] += 1
+            meanings[word].append(synset)
     moved = vectors.copy()
-    for synset in synsets:
-        if len(synset) > 1:
-            middle = vectors[[place[word] for word in synset]].mean(axis=0)
-            for word in synset:
-                if homes[word] == 1:
-                    moved[place[word]] = 0.5 * vectors[place[word]] + 0.5 * middle
+    for word, own in meanings.items():
+        anchored = [synset for synset in own if not labels.isdisjoint(synset)]
+        synset = (anchored or own)[0]
+        if word in labels or len(synset) == 1 or len(own) > 2 or (len(own) == 2 and not anchored):
+            continue
+        towards = [place[w] for w in synset if w in labels] or [place[w] for w in synset]
+        pull = (0.8 if len(own) == 1 else 0.5) if anchored else 0.5
+        middle = vectors[towards].mean(axis=0)
+        moved[place[word]] = (1 - pull) * vectors[place[word]] + pull * middle / np.linalg.norm(middle)
     return np.asarray(moved / np.linalg.norm(moved, axis=1, keepdims=True), np.float32)
 
 
@@ -237,8 +252,8 @@ class LabelPlaces:
     """The places that photos are trained towards, and the words that mean each of them."""
 
     words: list[tuple[str, ...]]
-    vectors: Tensor  # (labels, d) unit
-    odds: Floats  # (labels,) how often each is drawn, summing to 1
+    vectors: Tensor  # (places, d) unit
+    odds: Floats  # (places,) how often each is drawn, summing to 1
 
 
 class TextRecipe:

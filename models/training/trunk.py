@@ -1,7 +1,8 @@
 """The ConvNeXt trunk that classifier and image tower share, trained on all signals at once.
 
 Signals of a step: the teacher's 1,280 features of the very crop (dense, so it teaches most, and first), the
-teacher's classes of crop and original, the labels, and the texts of labels and captions.
+teacher's classes of crop and original, the labels, and texts: of labels, of the words of their groups, of the
+teacher's thousand classes, and captions.
 """
 
 from __future__ import annotations
@@ -17,15 +18,16 @@ from torch import Tensor, nn
 
 from models.families.convnext import ConvNeXt, ConvNeXtConfig
 from models.families.convnext_trunk import TrunkConfig
-from models.training.corpus import WIDTH
+from models.training.corpus import WIDTH, clean
 from models.training.data import SMALL_SIDE, Floats, PhotoSet, batch_places
 from models.training.depthwise import speed_up
 from models.training.loop import Run, averaged_weights, train
-from models.training.pixels import to_tensor
+from models.training.pixels import colour_jitter, to_tensor
 from models.training.teachers import FEATURES
 
 SIZES = TrunkConfig(
-    hidden_sizes=(32, 64, 160, 320),
+    # The last stage is wide for its cheapness: nine positions at 96 px hold 1,320 labels and 1,280 features.
+    hidden_sizes=(32, 64, 160, 512),
     depths=(2, 2, 6, 2),
     image_size=112,
     layer_norm_eps=1e-6,
@@ -34,6 +36,10 @@ SIZES = TrunkConfig(
 )
 
 NUDGE = 0.05
+#: Crops at most this wide are cheap enough to be taken two batches at a time.
+CHEAP_SIDE = 64
+#: Seeds of PhotoSet.crop_boxes; each brings its crops of every photo, and 20 minutes of the teacher.
+CROP_SEEDS = (0, 1)
 
 
 class JointNet(nn.Module):
@@ -52,7 +58,7 @@ class JointNet(nn.Module):
 class Signals:
     """What the photos of a PhotoSet should be answered with, row by row; all arrays on the CPU."""
 
-    features: NDArray[np.float16]  # (n, crops, 1280) of the teacher
+    features: tuple[NDArray[np.float16], ...]  # for each of CROP_SEEDS (n, crops, 1280) of the teacher
     feature_mean: Tensor  # (1280,)
     feature_std: Tensor  # (1280,)
     head_weight: Tensor  # (1000, 1280), the teacher's last layer
@@ -60,6 +66,9 @@ class Signals:
     classes: NDArray[np.int64]  # (n, 32) strongest classes of the original
     log_probabilities: Floats  # (n, 32)
     label_vectors: Tensor  # (labels, d) unit
+    concept_vectors: Tensor  # (concepts, d) unit: the words of groups, and the labels that have none
+    concept_of: Tensor  # (labels,) the concept each label belongs to
+    class_vectors: Tensor  # (1000, d) unit, the words of the teacher's classes
     caption_vectors: Tensor  # (captions, d) unit
     caption_of: list[NDArray[np.int64]]  # for each photo the places of its captions
 
@@ -78,11 +87,13 @@ class TrunkRecipe:
         signals: Signals,
         seed: int,
         trunk: TrunkConfig = SIZES,
-        sides: tuple[tuple[float, int], ...] = ((0.35, 48), (0.7, 64), (0.87, 96), (1.0, 112)),
+        sides: tuple[tuple[float, int], ...] = ((0.2, 48), (0.55, 64), (0.82, 96), (1.0, 112)),
     ) -> None:
         torch.manual_seed(seed)
         self.photos, self.signals, self.seed, self.sides = photos, signals, seed, sides
-        self.boxes = photos.crop_boxes()
+        self.boxes = np.concatenate(
+            [photos.crop_boxes(s) for s in CROP_SEEDS[: len(signals.features)]], axis=1
+        )
         self.small = photos.sizes.min(axis=1) <= SMALL_SIDE
         self.module = JointNet(ConvNeXtConfig(trunk, tuple(photos.labels)))
         self.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -90,26 +101,29 @@ class TrunkRecipe:
 
     def losses(self, step: int, progress: float) -> dict[str, Tensor]:
         """See the module; a photo without label or caption simply has no such term."""
-        places, _ = batch_places(len(self.photos.train), self.batch, self.seed, step)
+        side = next(s for end, s in self.sides if progress < end or end == 1.0)
+        batch = self.batch * (2 if side <= CHEAP_SIDE else 1)
+        places, _ = batch_places(len(self.photos.train), batch, self.seed, step)
         rows = self.photos.train[places]
         rng = np.random.default_rng([self.seed, step, 1])
-        crops = rng.integers(self.signals.features.shape[1], size=len(rows))
-        side = next(s for end, s in self.sides if progress < end or end == 1.0)
-        pixels = to_tensor(self._pixels(rows, crops, side, rng))
+        crops = rng.integers(self.boxes.shape[1], size=len(rows))
+        pixels = to_tensor(self._pixels(rows, crops, side, rng), colour_jitter(len(rows), rng))
         net = self.module
         with torch.autocast("cpu", torch.bfloat16):
             pooled = net.classifier.embed(pixels)
             logits = net.classifier.classifier(pooled).float()
             predicted = net.teacher_head(pooled).float()
             vectors = F.normalize(net.visual_projection(pooled).float(), dim=-1)
-        found = self._teacher_losses(predicted, rows, crops)
-        found |= self._text_losses(vectors, logits, rows, rng)
+        found, classes = self._teacher_losses(predicted, rows, crops)
+        found |= self._text_losses(vectors, logits, classes, rows, rng)
         found["total"] = (
             4.0 * found["features"]
             + 0.5 * found["crop_classes"]
             + 0.3 * found["photo_classes"]
             + 0.5 * found["labels"]
             + 0.5 * found["label_texts"]
+            + 0.5 * found["group_texts"]
+            + 0.3 * found["class_texts"]
             + 0.2 * found["captions"]
         )
         return found
@@ -133,23 +147,30 @@ class TrunkRecipe:
 
     def _teacher_losses(
         self, predicted: Tensor, rows: NDArray[np.int64], crops: NDArray[np.int64]
-    ) -> dict[str, Tensor]:
+    ) -> tuple[dict[str, Tensor], Tensor]:
         s = self.signals
-        truth = torch.from_numpy(s.features[rows, crops].astype(np.float32))
+        sets, within = np.divmod(crops, s.features[0].shape[1])
+        seen = [s.features[k][i, c] for k, i, c in zip(sets, rows, within, strict=True)]
+        truth = torch.from_numpy(np.stack(seen).astype(np.float32))
         error = F.smooth_l1_loss(predicted, (truth - s.feature_mean) / s.feature_std, beta=1.0)
         with torch.autocast("cpu", torch.bfloat16):
             mine = F.linear(predicted * s.feature_std + s.feature_mean, s.head_weight, s.head_bias).float()
             theirs = F.linear(truth, s.head_weight, s.head_bias).float()
-        mine = mine.log_softmax(-1)
-        crop = F.kl_div(mine, theirs.softmax(-1), reduction="batchmean")
+        mine, theirs = mine.log_softmax(-1), theirs.softmax(-1)
+        crop = F.kl_div(mine, theirs, reduction="batchmean")
         # Trusted on the wide crop of photos whose original was large: there original and crop show the same.
-        wide = torch.from_numpy((crops == 0) & ~self.small[rows])
+        wide = torch.from_numpy((within == 0) & ~self.small[rows])
         strongest = mine.gather(1, torch.from_numpy(s.classes[rows]))
         photo = -(torch.from_numpy(s.log_probabilities[rows]).exp() * strongest).sum(1)
-        return {"features": error, "crop_classes": crop, "photo_classes": _mean(photo, wide)}
+        return {"features": error, "crop_classes": crop, "photo_classes": _mean(photo, wide)}, theirs
 
     def _text_losses(
-        self, vectors: Tensor, logits: Tensor, rows: NDArray[np.int64], rng: np.random.Generator
+        self,
+        vectors: Tensor,
+        logits: Tensor,
+        classes: Tensor,
+        rows: NDArray[np.int64],
+        rng: np.random.Generator,
     ) -> dict[str, Tensor]:
         s, scale = self.signals, self.module.logit_scale.exp().clamp(max=100)
         labels = torch.from_numpy(self.photos.label_ids[rows])
@@ -157,6 +178,13 @@ class TrunkRecipe:
         target = labels.clamp(min=0)
         plain = F.cross_entropy(logits, target, reduction="none", label_smoothing=0.05)
         texts = F.cross_entropy(scale * vectors @ s.label_vectors.T, target, reduction="none")
+        # "dog" is asked for as often as its breeds: the words of groups are told apart among themselves.
+        groups = F.cross_entropy(
+            scale * vectors @ s.concept_vectors.T, s.concept_of[target], reduction="none"
+        )
+        # The teacher is right about crops of large photos alone.
+        large = torch.from_numpy(~self.small[rows])
+        by_class = F.kl_div((scale * vectors @ s.class_vectors.T).log_softmax(-1), classes, reduction="none")
         with_text = [i for i, row in enumerate(rows) if len(s.caption_of[row])]
         captions = vectors.new_zeros(())
         if with_text:
@@ -165,7 +193,13 @@ class TrunkRecipe:
             bank = s.caption_vectors[torch.from_numpy(np.concatenate([own, others]))]
             chosen = vectors[torch.tensor(with_text)]
             captions = F.cross_entropy(scale * chosen @ bank.T, torch.arange(len(own)))
-        return {"labels": _mean(plain, known), "label_texts": _mean(texts, known), "captions": captions}
+        return {
+            "labels": _mean(plain, known),
+            "label_texts": _mean(texts, known),
+            "group_texts": _mean(groups, known),
+            "class_texts": _mean(by_class.sum(1), large),
+            "captions": captions,
+        }
 
 
 def _mean(values: Tensor, where: Tensor) -> Tensor:
@@ -173,22 +207,29 @@ def _mean(values: Tensor, where: Tensor) -> Tensor:
 
 
 def signals_of(photos: PhotoSet) -> Signals:
-    """All signals of a data folder, computed on first use and cached (about 20 minutes of one core)."""
-    from models.training.corpus import SentenceTeacher, Space, captions, clean
-    from models.training.teachers import classifier, crop_features, strongest_classes
+    """All signals of a data folder, computed on first use and cached (about 40 minutes of one core)."""
+    from models.training.corpus import SentenceTeacher, Space, captions
+    from models.training.teachers import class_names, classifier, crop_features, strongest_classes
 
     teacher = SentenceTeacher(photos.cache)
     names = teacher.vectors([clean(label) for label in photos.labels])
     sentences, owner = captions(photos)
     said = teacher.vectors(sentences)
     space = Space.of(names, said)
-    features = crop_features(photos)
-    sample = np.asarray(features[photos.train[::23], 0], np.float32)
+    features = tuple(crop_features(photos, seed) for seed in CROP_SEEDS)
+    sample = np.asarray(features[0][photos.train[::23], 0], np.float32)
     weight, bias = classifier(photos.folder / "teachers" / "mobilenet_v2_imagenet.onnx")
     classes, log_probabilities = strongest_classes(photos.folder)
     caption_of: list[list[int]] = [[] for _ in range(len(photos))]
     for place, photo in enumerate(owner):
         caption_of[photo].append(place)
+    concepts, concept_of = concepts_of(photos)
+    by_class = class_names(photos.folder)
+
+    def places(words: list[tuple[str, ...]]) -> Tensor:
+        found = space.place(teacher.vectors([word for group in words for word in group]))
+        return middles(torch.from_numpy(found), words)
+
     return Signals(
         features=features,
         feature_mean=torch.from_numpy(sample.mean(0)),
@@ -198,14 +239,49 @@ def signals_of(photos: PhotoSet) -> Signals:
         classes=classes,
         log_probabilities=log_probabilities,
         label_vectors=torch.from_numpy(space.place(names)),
+        concept_vectors=places(concepts),
+        concept_of=torch.from_numpy(concept_of),
+        class_vectors=places(by_class),
         caption_vectors=torch.from_numpy(space.place(said)),
         caption_of=[np.array(places, np.int64) for places in caption_of],
     )
 
 
-def train_trunk(photos: PhotoSet, run: Run, trunk: TrunkConfig = SIZES) -> JointNet:
-    """The joint run from start (or its checkpoint) to end; the net that comes back holds the averaged weights."""
+def concepts_of(photos: PhotoSet) -> tuple[list[tuple[str, ...]], NDArray[np.int64]]:
+    """The words of every group, then the labels that have none; and the place in that list of each label."""
+    group_of = {row.label: row.group for row in photos.rows if row.label}
+    names = [group_of[label] or label for label in photos.labels]
+    concepts = sorted(set(names))
+    place = {name: i for i, name in enumerate(concepts)}
+    return [tuple(clean(name).split(" or ")) for name in concepts], np.array(
+        [place[n] for n in names], np.int64
+    )
+
+
+def middles(vectors: Tensor, words: list[tuple[str, ...]]) -> Tensor:
+    """Vectors (words, d), laid end to end group after group -> the unit middle of each group (groups, d)."""
+    parts = torch.split(vectors, [len(group) for group in words])  # type: ignore[no-untyped-call]
+    return F.normalize(torch.stack([part.mean(0) for part in parts]), dim=-1)
+
+
+def take_over(net: nn.Module, checkpoint: Path) -> int:
+    """Start from the averaged weights of another run wherever name and shape agree; how many tensors those were."""
+    own = net.state_dict()
+    fit = {k: v for k, v in averaged_weights(checkpoint).items() if k in own and own[k].shape == v.shape}
+    net.load_state_dict(fit, strict=False)
+    return len(fit)
+
+
+def train_trunk(
+    photos: PhotoSet, run: Run, trunk: TrunkConfig = SIZES, start: Path | None = None
+) -> JointNet:
+    """The joint run from start (or its checkpoint) to end; the net that comes back holds the averaged weights.
+
+    `start` is the checkpoint of an earlier run, of this or another size, to begin from instead of chance.
+    """
     recipe = TrunkRecipe(photos, signals_of(photos), run.seed, trunk)
+    if start is not None:
+        take_over(recipe.module, start)
     recipe.module.load_state_dict(train(recipe, run))
     return recipe.module.eval()
 

@@ -24,7 +24,7 @@ from models.training.corpus import Space, clean, label_synonyms
 from models.training.data import PhotoSet, batch_places
 from models.training.depthwise import speed_up, weight_gradient
 from models.training.loop import Run, averaged_weights, schedule, train
-from models.training.text import TextRecipe, Texts, encode, text_config, train_tokenizer
+from models.training.text import TextRecipe, Texts, encode, pull_together, text_config, train_tokenizer
 
 LABELS = ("dog", "pizza", "beach", "car")
 TINY = TrunkConfig(
@@ -115,6 +115,8 @@ def folder(tmp_path: Path) -> Path:
     (data / "labels.csv").write_text("label,group\ndog,dog\npizza,food\nbeach,\ncar,car\n", encoding="utf-8")
     with gzip.open(data / "teachers" / "wordnet_nouns.txt.gz", "wt", encoding="utf-8") as out:
         out.write("n1\tdog, domestic dog\nn2\tbeach\nn3\tcar, motorcar\nn4\tcar, cable car\n")
+    classes = ["tench, Tinca tinca", "puppy", "quokka, dog", *(f"class {i}" for i in range(997))]
+    (data / "teachers" / "imagenet_labels.txt").write_text("\n".join(classes) + "\n", encoding="utf-8")
     return data
 
 
@@ -133,7 +135,7 @@ def drawn_signals(photos: PhotoSet) -> trunk.Signals:
     rng = np.random.default_rng(1)
     n = len(photos)
     return trunk.Signals(
-        features=rng.random((n, 2, 1280)).astype(np.float16),
+        features=tuple(rng.random((n, 2, 1280)).astype(np.float16) for _ in range(2)),
         feature_mean=torch.zeros(1280),
         feature_std=torch.ones(1280),
         head_weight=unit(1000, 1280),
@@ -141,6 +143,9 @@ def drawn_signals(photos: PhotoSet) -> trunk.Signals:
         classes=np.tile(np.arange(32), (n, 1)),
         log_probabilities=np.full((n, 32), -3.5, np.float32),
         label_vectors=unit(len(photos.labels), 384),
+        concept_vectors=unit(2, 384, seed=2),
+        concept_of=torch.arange(len(photos.labels)) % 2,
+        class_vectors=unit(1000, 384, seed=3),
         caption_vectors=unit(6, 384, seed=1),
         caption_of=[np.arange(2) if row.captions else np.empty(0, np.int64) for row in photos.rows],
     )
@@ -153,6 +158,7 @@ def drawn_texts() -> tuple[Texts, object]:
     tokenizer = train_tokenizer(names + sentences, 400)
     texts = Texts(
         names=names,
+        raw_vectors=unit(len(names), 384),
         name_vectors=unit(len(names), 384),
         clip_vectors=unit(len(names), 512),
         common=np.arange(3),
@@ -371,23 +377,34 @@ def test_the_assembled_model_sees_with_the_trunk(photos: PhotoSet) -> None:
         torch.testing.assert_close(whole.embed_image(pixels), nn.functional.normalize(seen, dim=-1))
 
 
-def test_the_words_of_a_group_lie_between_its_labels(photos: PhotoSet) -> None:
-    texts, _ = drawn_texts()
-    known = replace(
-        texts, names=[*texts.names, "domestic dog", "food"], name_vectors=unit(len(texts.names) + 2, 384)
+def with_words(texts: Texts, *words: str) -> Texts:
+    """The same vocabulary with more names, all of them drawn anew."""
+    names = [*texts.names, *words]
+    return replace(
+        texts,
+        names=names,
+        raw_vectors=unit(len(names), 384, seed=6),
+        name_vectors=unit(len(names), 384, seed=7),
     )
-    vectors = unit(4, 384, seed=5)
+
+
+def test_groups_and_classes_have_places_of_their_own_and_withheld_words_none(photos: PhotoSet) -> None:
+    known = with_words(drawn_texts()[0], "domestic dog", "food")
     moved, places = clip.label_places(photos, known)
-    assert places.words[4:] == [("food",)]
-    own, label = known.name_vectors[known.names.index("food")], vectors[photos.labels.index("pizza")]
-    assert float(places.vectors[4] @ label) == pytest.approx(float(places.vectors[4] @ own), abs=1e-5)
-    assert torch.equal(moved.name_vectors[known.names.index("food")], places.vectors[4])
+    # "puppy" is one of the synonyms that the evaluation withholds, "tench" no word of the vocabulary.
+    assert places.words[4:] == [("food",), ("quokka",)]
+    at = {name: i for i, name in enumerate(known.names)}
+    torch.testing.assert_close(places.vectors[4], known.raw_vectors[at["food"]])
+    both = known.raw_vectors[at["quokka"]] + known.raw_vectors[at["dog"]]
+    torch.testing.assert_close(places.vectors[5], nn.functional.normalize(both, dim=-1))
+    assert torch.equal(moved.name_vectors[at["food"]], places.vectors[4])
+    assert torch.equal(moved.name_vectors[at["puppy"]], known.name_vectors[at["puppy"]])
     assert places.odds.sum() == pytest.approx(1.0)
 
 
 def test_the_second_run_of_the_text_tower_tells_labels_apart(photos: PhotoSet, tmp_path: Path) -> None:
     texts, tokenizer = drawn_texts()
-    known = replace(texts, names=[*texts.names, "domestic dog"], name_vectors=unit(len(texts.names) + 1, 384))
+    known = with_words(texts, "domestic dog")
     moved, places = clip.label_places(photos, known)
     assert torch.equal(
         moved.name_vectors[known.names.index("domestic dog")], places.vectors[photos.labels.index("dog")]
@@ -504,3 +521,40 @@ def test_the_budget_ends_a_run_by_time(photos: PhotoSet, tmp_path: Path) -> None
     assert seen[0] == 0.0
     assert seen == sorted(seen)
     assert max(seen) < 1.0
+
+
+def test_words_of_one_meaning_move_to_the_label_among_them_and_no_further() -> None:
+    words = ["bucket", "pail", "cup", "mug", "sofa", "couch", "crane", "bird", "hoist", "lift"]
+    place = {word: i for i, word in enumerate(words)}
+    synsets = [
+        ("bucket", "pail"),
+        ("cup",),
+        ("sofa", "couch"),
+        ("crane", "bird"),
+        ("crane", "hoist"),
+        ("crane", "lift"),
+    ]
+    before = np.eye(len(words), 16, dtype=np.float32)
+    after = pull_together(before, synsets, place, {"bucket", "cup", "crane"})
+    near = after @ before.T
+    for label in ("bucket", "cup", "crane", "mug"):
+        assert np.array_equal(after[place[label]], before[place[label]])
+    assert near[place["pail"], place["bucket"]] > 0.9 > near[place["pail"], place["pail"]]
+    assert near[place["couch"], place["sofa"]] > 0.3
+    assert near[place["hoist"], place["crane"]] > 0.9
+    assert np.allclose(np.linalg.norm(after, axis=1), 1, atol=1e-6)
+
+
+def test_a_run_takes_over_what_fits_of_a_smaller_one(photos: PhotoSet, tmp_path: Path) -> None:
+    first = tiny_trunk(photos)
+    train(first, Run(tmp_path / "run", steps=2))
+    wider = replace(TINY, hidden_sizes=(16, 16, 32, 48))
+    second = trunk.TrunkRecipe(photos, drawn_signals(photos), 5, wider, sides=((1.0, 32),))
+    fresh = {k: v.clone() for k, v in second.module.state_dict().items()}
+    taken = trunk.take_over(second.module, tmp_path / "run" / "checkpoint.safetensors")
+    kept = averaged_weights(tmp_path / "run" / "checkpoint.safetensors")
+    now = second.module.state_dict()
+    same = [k for k, v in now.items() if v.shape == kept[k].shape]
+    assert taken == len(same) < len(now)
+    assert all(torch.equal(now[k], kept[k]) for k in same)
+    assert all(torch.equal(now[k], fresh[k]) for k in now if k not in same)

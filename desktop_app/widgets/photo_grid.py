@@ -52,8 +52,13 @@ class _PhotoTiles(TileView):
         ranges = [(part.top(), part.bottom() + 1) for part in parts]
         return [self.photos.photo_at(row) for start, stop in sorted(ranges) for row in range(start, stop)]
 
-    def _repaint(self) -> None:
-        self.viewport().update()
+    def _repaint(self, path: str) -> None:
+        """A thumbnail came: its tile alone, for they come in bursts."""
+        photos = self._session.photos
+        for row in self.visible_rows():
+            photo = self.photos.photo_at(row)
+            if 0 <= photo < len(photos) and photos[photo] == path:
+                self.viewport().update(self.visualRect(self.photos.index(row)))
 
     def _follow(self, *_: object) -> None:
         """The session's focus moved (or the rows did): show it here."""

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from PySide6.QtCore import QObject, Signal
 
 from desktop_app.model_shelf import ModelShelf
+from desktop_app.model_tuner import ModelTuner
 from desktop_app.photo_list import Answers, Indices, PhotoList, View
 from models.errors import UserError
 
@@ -85,6 +86,7 @@ class Session(QObject):
         self.shelf = ModelShelf(settings, work, self)
         self.shelf.changed.connect(self.model_changed)
         self.shelf.device_changed.connect(self.device_changed)
+        self.tuner = ModelTuner(settings, work, self.shelf, notify, self)
         settings.watch("recursive", lambda *_: self.reread())
 
     # --- the list of photos

@@ -70,6 +70,15 @@ class Settings(Store):
         choices=("auto", "torch", "onnxruntime"),
         group="model",
     )
+    measure_models = Setting(
+        "bool",
+        True,
+        QT_TRANSLATE_NOOP("Settings", "Measure what is fastest here"),
+        QT_TRANSLATE_NOOP(
+            "Settings", "Once for each model, in the background; without it, automatic means plain PyTorch."
+        ),
+        group="model",
+    )
     network = Setting(
         "bool",
         False,

@@ -1,7 +1,9 @@
 """Finds the fastest way to run a model on this machine that keeps its answers, by a short measurement."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +23,19 @@ from models.spec import ModelSpec
 if TYPE_CHECKING:
     from torch import nn
 
+Turn = Callable[[], AbstractContextManager[Any]]
 LEAST_COSINE = 0.999  # of each embedding to float32's; a faster setting below it is never taken
 WORTH = 1.05  # a setting must be this much faster than plain torch float32 to be worth leaving it
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far a measurement is: what was just done, the candidates done of all; the last step carries the choice."""
+
+    what: str
+    done: int
+    total: int
+    choice: Choice | None = None
 
 
 def choose(
@@ -36,24 +49,46 @@ def choose(
 ) -> Choice:
     """Measures each engine and precision for about `seconds` and keeps the best in `cache` for `open_model`.
 
-    Takes from seconds to a minute (the ONNX export is most of it): run it in a job, never before a first answer.
+    Takes from seconds to a minute (the ONNX export is most of it): never before a first answer. As a job: `steps`.
     """
     tell = progress or (lambda what, part: None)
     spec = spec_or_id if isinstance(spec_or_id, ModelSpec) else find(spec_or_id)
+    for step in steps(spec, device=device, cache=cache, seconds=seconds, batch=batch):
+        tell(step.what, step.done / step.total)
+    assert step.choice is not None
+    return step.choice
+
+
+def steps(
+    spec: ModelSpec,
+    *,
+    device: str = "auto",
+    cache: Path,
+    seconds: float = 1.0,
+    batch: int = 8,
+    turn: Turn = nullcontext,
+) -> Iterator[Step]:
+    """As `choose`, step by step: a step is one run of the network, or one thing done before the first.
+
+    Nothing is kept before the last step. Only within `turn` is the device used, for one run at a time; what it takes to
+    get the turn is not measured.
+    """
     place, _ = devices.resolve(device)
-    entries = entries_of(spec)
-    trials = []
-    settings = _candidates(place)
-    for number, trial in enumerate(measure(spec, place, entries, cache, seconds=seconds, batch=batch)):
-        tell(f"{trial.engine} {trial.precision}", (number + 1) / len(settings))
-        trials.append(trial)
+    entries, total = entries_of(spec), len(_candidates(place))
+    trials: list[Trial] = []
+    for found in _measured(spec, place, entries, cache, seconds, batch, turn):
+        if isinstance(found, Trial):
+            trials.append(found)
+        what = f"{found.engine} {found.precision}" if isinstance(found, Trial) else found
+        if len(trials) < total:
+            yield Step(what, len(trials), total)
     best = pick(trials)
     exported = tuple(n for n in entries if graph_path(cache, spec, n).is_file())
     choice = Choice(
         best.engine, best.precision, place, exported if best.engine == "onnxruntime" else (), tuple(trials)
     )
     choices.keep(cache, spec, device, choice)
-    return choice
+    yield Step(what, total, total, choice)
 
 
 def is_measured(spec: ModelSpec, *, device: str = "auto", cache: Path) -> bool:
@@ -86,20 +121,39 @@ def measure(
     batch: int = 8,
 ) -> Iterator[Trial]:
     """A trial of every candidate on `device`, torch float32 first; a candidate that fails tells why in `problem`."""
+    found = _measured(spec, device, entries, cache, seconds, batch, nullcontext)
+    return (one for one in found if isinstance(one, Trial))
+
+
+def _measured(
+    spec: ModelSpec,
+    device: str,
+    entries: Mapping[str, Entry],
+    cache: Path,
+    seconds: float,
+    batch: int,
+    turn: Turn,
+) -> Iterator[Trial | str]:
+    """The trials, and between them words for what was done."""
     name, entry = next(iter(entries.items()))
     arrays = sample(spec, entry, batch)
     module = build(spec)
-    reference = TorchEngine(module, entries, "cpu", "float32").run(name, arrays)
+    yield "build"
+    with turn():
+        reference = TorchEngine(module, entries, "cpu", "float32").run(name, arrays)
+    yield "reference"
     graphs: dict[str, Path] = {}
     if any(engine == "onnxruntime" for engine, _ in _candidates(device)):
-        graphs = export(spec, module, entries, cache)
+        for one in entries:
+            graphs |= export(spec, module, {one: entries[one]}, cache)
+            yield f"export {one}"
     for engine_name, precision in _candidates(device):
         if engine_name == "onnxruntime" and name not in graphs:
             yield Trial("onnxruntime", precision, device, problem="It cannot be exported to ONNX")
             continue
         try:
             engine = _engine(engine_name, graphs, module, entries, device, precision)
-            speed, out = _timed(engine, name, arrays, seconds)
+            speed, out = yield from _timed(engine, name, arrays, seconds, turn)
         except Exception as error:  # noqa: BLE001  (a candidate may fail in any way; the others are still good)
             problem = "It does not fit into memory" if is_out_of_memory(error) else _words(error)
             yield Trial(engine_name, precision, device, problem=problem)
@@ -131,15 +185,18 @@ def _words(error: Exception) -> str:
 
 
 def _timed(
-    engine: Engine, entry: str, arrays: dict[str, NDArray[Any]], seconds: float
-) -> tuple[float, NDArray[np.float32]]:
+    engine: Engine, entry: str, arrays: dict[str, NDArray[Any]], seconds: float, turn: Turn
+) -> Generator[str, None, tuple[float, NDArray[np.float32]]]:
     """(rows per second of the fastest of several runs, output); the first run, which allocates, does not count."""
-    out = engine.run(entry, arrays)
-    best, end = float("inf"), time.perf_counter() + seconds
+    with turn():
+        out = engine.run(entry, arrays)
+    best, left = float("inf"), seconds
     while True:
-        start = time.perf_counter()
-        engine.run(entry, arrays)
-        now = time.perf_counter()
-        best = min(best, now - start)
-        if now >= end:
+        yield f"{engine.name} run"
+        with turn():
+            start = time.perf_counter()
+            engine.run(entry, arrays)
+            taken = time.perf_counter() - start
+        best, left = min(best, taken), left - taken
+        if left <= 0:
             return len(out) / best, out

@@ -65,6 +65,7 @@ def take(out: Path, scale: int, panels: list[str] | None, photos: Path | None) -
 
     app = program.application()
     running = program.start(app, [str(photos)] if photos else [])
+    running.settings.measure_models = False  # its progress belongs in no picture
     window = running.window
     window.resize(*SIZE)
     wait(running, lambda: running.session.photo is not None, 60)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Collection, Iterable
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -164,6 +165,10 @@ class Work:
     def taking_turns(self, model: Any) -> Any:
         """The model, for a job with `gated=False`: each of its calls lets interactive ones in first."""
         return TurnTaking(model, self.gate)
+
+    def turn(self) -> AbstractContextManager[None]:
+        """A turn at the device, for a job that holds none for its whole step: interactive calls go first."""
+        return self.gate.turn(urgent=False)
 
     def forget_job(self, job: Job) -> None:
         """Take an ended job off the list."""

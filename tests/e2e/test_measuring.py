@@ -1,0 +1,142 @@
+"""The window finds out once what runs a model fastest here: quietly, giving way, and without holding up the end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from desktop_app import model_tuner, paths
+from desktop_app.work import Job, JobState
+from models import choices, tuning
+from models.bundle import read_spec
+from tests.mask_robot import MaskRobot, remember
+from tests.tiny_models import write_tiny_mae
+
+Start = Callable[..., MaskRobot]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "tiny-mae"
+    write_tiny_mae(folder)
+    return folder
+
+
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
+    """Every measurement that was begun."""
+    jobs: list[Job] = []
+    made = model_tuner.ModelTuner._begin
+
+    def begin(self: model_tuner.ModelTuner, *given: Any) -> None:
+        made(self, *given)
+        assert self._job is not None
+        jobs.append(self._job)
+
+    monkeypatch.setattr(model_tuner.ModelTuner, "_begin", begin)
+    return jobs
+
+
+@pytest.fixture
+def start(model: Path, photos: Path, qapp: object) -> Iterator[Start]:
+    """Start the program with everything automatic, as it comes."""
+    open_: list[MaskRobot] = []
+
+    def begin(**values: object) -> MaskRobot:
+        while open_:
+            open_.pop().close()
+        remember(model, **{"precision": "auto", "engine": "auto", **values})
+        open_.append(MaskRobot(photos))
+        return open_[0]
+
+    yield begin
+    for robot in open_:
+        robot.close()
+
+
+def endless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first candidate is measured for ever, run after run."""
+    monkeypatch.setattr(model_tuner, "_SECONDS", 1e9)
+    monkeypatch.setattr(tuning, "export", lambda *_: {})
+
+
+def measured(model: Path) -> bool:
+    return tuning.is_measured(read_spec(model), device="cpu", cache=paths.cache_dir())
+
+
+def test_a_model_is_measured_once_and_opened_accordingly_from_then_on(
+    start: Start, model: Path, begun: list[Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_tuner, "_SECONDS", 0.001)
+    # Whatever this machine finds: the second candidate, so that one sees it being used.
+    monkeypatch.setattr(tuning, "pick", lambda trials: trials[1])
+    app = start()
+    app.wait_until(lambda: begun and not app.session.tuner.running, "nothing was measured")
+    app.wait_idle()
+    assert begun[0].state is JobState.DONE
+    assert measured(model)
+    assert app.program.work.jobs == []
+    said = "Tiny MAE runs fastest with onnxruntime in float32"
+    app.wait_until(lambda: said in app.status(), "the finding was never told")
+    now = app.session.shelf.ready("masking")
+    assert now is not None
+    assert now.engine == "torch"
+    app.set_mask_ratio(0.3)
+    app.wait_painted()
+    assert len(begun) == 1
+    again = start()
+    again.wait_painted()
+    now = again.session.shelf.ready("masking")
+    assert now is not None
+    assert now.engine == "onnxruntime"
+    assert len(begun) == 1
+
+
+@pytest.mark.parametrize("chosen", [{"engine": "torch"}, {"precision": "float32"}, {"measure_models": False}])
+def test_nothing_is_measured_where_the_person_has_chosen(
+    start: Start, begun: list[Job], chosen: dict[str, object]
+) -> None:
+    app = start(**chosen)
+    app.wait_painted()
+    app.set_mask_ratio(0.3)
+    app.wait_painted()
+    assert begun == []
+
+
+def test_a_measurement_stands_aside_for_other_jobs_and_lets_the_slider_in(
+    start: Start, begun: list[Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endless(monkeypatch)
+    app = start()
+    app.wait_until(lambda: begun and begun[0].state is JobState.RUNNING)
+    app.set_mask_ratio(0.3)
+    app.wait_until(lambda: app.mask.result is not None and app.mask.result.mask == app.mask.book.mask)
+    free = threading.Event()
+
+    def label() -> Iterator[int]:
+        assert free.wait(20)
+        yield 1
+
+    other = app.program.work.start_job("label", label)
+    app.wait_until(lambda: begun[0].state is JobState.PAUSED)
+    free.set()
+    app.wait_until(lambda: other.state.ended and begun[0].state is JobState.RUNNING)
+    app.session.settings.measure_models = False
+    app.wait_until(lambda: not app.session.tuner.running)
+    assert begun[0].state is JobState.CANCELLED
+    assert len(begun) == 1
+
+
+def test_closing_in_the_middle_of_a_measurement_keeps_nothing_of_it(
+    start: Start, model: Path, begun: list[Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endless(monkeypatch)
+    app = start()
+    app.wait_until(lambda: begun and getattr(begun[0].last, "what", "").endswith("run"))
+    start(measure_models=False)  # which ends what is open
+    assert begun[0].state is JobState.INTERRUPTED
+    assert choices.recall(paths.cache_dir(), read_spec(model), "cpu") is None

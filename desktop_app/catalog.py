@@ -48,7 +48,6 @@ __all__ = [
     "Catalog",
     "CatalogError",
     "Change",
-    "Half",
     "PhotoFacts",
     "PhotoRecord",
     "Proposal",

@@ -7,9 +7,9 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from desktop_app.catalog import Answer, Catalog, Half, PhotoFacts, PhotoRecord, Proposal
+from desktop_app.catalog import Answer, Catalog, PhotoFacts, PhotoRecord, Proposal
 from models.errors import UserError
-from models.tasks.auto_label import Known, Outcome, State, Verdict
+from models.tasks.auto_label import Halves, Known, Outcome, State, Verdict
 
 
 class LabelStore:
@@ -45,7 +45,7 @@ class LabelStore:
         rows = dict(zip(found, matrix, strict=True))
         return [self._known(record, answers.get(record.id), rows.get(record.id)) for record in records]
 
-    def _known(self, record: PhotoRecord, answer: Answer | None, row: Half | None) -> Known:
+    def _known(self, record: PhotoRecord, answer: Answer | None, row: Halves | None) -> Known:
         same = answer is None or self._alike is None or answer.run in self._alike
         return Known(_state(record, answer), row, same)
 

@@ -1,4 +1,5 @@
-"""The road from ResNet-50 to ConvNeXt-T: the paper's steps in a table and a plot, each block drawn, each timed here."""
+"""The road from ResNet-50 to ConvNeXt-T: the paper's steps in a table and a plot, each block drawn, each counted, and
+timed here on request."""
 
 from functools import partial
 from typing import TYPE_CHECKING
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from desktop_app.work import Job, Outcome
-    from models.tasks.road import RoadStep
+    from models.families.convnext_steps import Cost
+    from models.tasks.road import CountedStep, RoadStep
 
 _NAME, _ACCURACY, _PARAMETERS, _MACS, _HERE = range(5)
 _ROW = 22
@@ -42,7 +44,8 @@ _WIDE = 760
 
 
 class FeaturesRoad(QScrollArea):
-    """The paper's figures are there at once; what this computer says of them is asked for by the button."""
+    """The paper's figures are there at once, parameters and multiply-adds are counted as it opens; what this computer
+    needs for them is asked for by the button."""
 
     failed = Signal(object)  # UserError
 
@@ -53,6 +56,7 @@ class FeaturesRoad(QScrollArea):
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._session = session
         self.steps: tuple[Drawn, ...] = ()
+        self.costs: dict[str, Cost] = {}
         self.measured: dict[str, RoadStep] = {}
         self._asked = False
         self._job: Job | None = None
@@ -74,13 +78,7 @@ class FeaturesRoad(QScrollArea):
         self._show_state()
 
     def _build_table(self) -> None:
-        heads = (
-            self.tr("Step"),
-            self.tr("Paper"),
-            self.tr("Params"),
-            self.tr("MACs"),
-            self.tr("Here"),
-        )
+        heads = [self.tr("Step"), self.tr("Paper"), self.tr("Params"), self.tr("MACs"), self.tr("Here")]
         self.table = QTableWidget(0, len(heads))
         self.table.setHorizontalHeaderLabels(heads)
         tips = {
@@ -151,7 +149,7 @@ class FeaturesRoad(QScrollArea):
         """On screen: the steps are read once, beside the GUI thread, since the networks' file imports torch."""
         if not self._asked:
             self._asked = True
-            self._session.work.once(_read_steps, self._read, lane="model")
+            self._session.work.once(words.read_steps, self._read, lane="model")
 
     def _read(self, outcome: "Outcome") -> None:
         if outcome.error is not None:
@@ -170,6 +168,28 @@ class FeaturesRoad(QScrollArea):
         self._draw()
         self._show_state()
         self.choose(len(self.steps) - 1)
+        self._session.work.start_job(
+            self.tr("Counting the road's networks"),
+            words.count_steps,
+            on_batch=self._counted,
+            on_end=self._all_counted,
+            gated=False,
+        )
+
+    def _counted(self, found: "list[CountedStep]") -> None:
+        keys = [drawn.step.key for drawn in self.steps]
+        for one in found:
+            self.costs[one.step.key] = one.cost
+            row = keys.index(one.step.key)
+            self._put(row, _PARAMETERS, f"{one.cost.parameters / 1e6:.1f} M")
+            self._put(row, _MACS, f"{one.cost.macs / 1e9:.2f} G")
+
+    def _all_counted(self, job: "Job") -> None:
+        self._session.work.forget_job(job)
+        if job.error is not None:
+            self.failed.emit(as_user_error(job.error, self.tr("The networks could not be counted")))
+        self._draw()
+        self._show_state()
 
     def _put(self, row: int, column: int, said: str, tip: str = "") -> None:
         item = QTableWidgetItem(said)
@@ -207,7 +227,7 @@ class FeaturesRoad(QScrollArea):
         return self._job is not None
 
     def toggle(self) -> None:
-        """Build, count and time every step, or stop."""
+        """Build and time every step, or stop."""
         if self._job is not None:
             self._job.cancel()
             return
@@ -227,8 +247,6 @@ class FeaturesRoad(QScrollArea):
         for one in found:
             self.measured[one.step.key] = one
             row = keys.index(one.step.key)
-            self._put(row, _PARAMETERS, f"{one.cost.parameters / 1e6:.1f} M")
-            self._put(row, _MACS, f"{one.cost.macs / 1e9:.2f} G")
             tip = self.tr("Half of the runs took {low:.0f} to {high:.0f} ms on {device}")
             self._put(
                 row,
@@ -248,8 +266,8 @@ class FeaturesRoad(QScrollArea):
     def _show_state(self) -> None:
         self.run_button.setText(self.tr("Stop") if self.running else self.tr("Measure on This Computer"))
         self.run_button.setEnabled(bool(self.steps))
-        whole = bool(self.steps) and len(self.measured) == len(self.steps)
-        for place in (1, 2):
+        for place, known in ((1, self.costs), (2, self.measured)):
+            whole = bool(self.steps) and len(known) == len(self.steps)
             # An entry of a combo box is greyed out through its model.
             self.across.model().item(place).setEnabled(whole)  # type: ignore[attr-defined]
         said = self.tr("Accuracies as published by Liu et al. 2022")
@@ -263,19 +281,15 @@ class FeaturesRoad(QScrollArea):
         """The plot, over what was chosen."""
         accuracy = [drawn.step.accuracy for drawn in self.steps]
         kind = self.across.currentIndex()
-        found = [self.measured.get(drawn.step.key) for drawn in self.steps]
-        if kind and all(one is not None for one in found):
-            costs = [one.cost.macs / 1e9 if kind == 1 else one.milliseconds for one in found if one]
-            name = self.tr("multiply-adds, billions") if kind == 1 else self.tr("time here, ms")
-            self.plot.set_points(costs, accuracy, name)
+        keys = [drawn.step.key for drawn in self.steps]
+        if kind == 1 and len(self.costs) == len(keys):
+            macs = [self.costs[key].macs / 1e9 for key in keys]
+            self.plot.set_points(macs, accuracy, self.tr("multiply-adds, billions"))
+        elif kind == 2 and len(self.measured) == len(keys):
+            times = [self.measured[key].milliseconds for key in keys]
+            self.plot.set_points(times, accuracy, self.tr("time here, ms"))
         elif self.steps:
             self.plot.set_points(range(1, len(accuracy) + 1), accuracy, self.tr("step"))
-
-
-def _read_steps() -> tuple[Drawn, ...]:
-    from models.families.convnext_steps import STEPS, drawing
-
-    return tuple(Drawn(step, drawing(step)) for step in STEPS)
 
 
 def _measure(device: str) -> "Iterator[RoadStep]":

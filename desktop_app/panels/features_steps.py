@@ -9,7 +9,10 @@ from PySide6.QtCore import QCoreApplication
 from desktop_app.widgets.feature_block import BlockRow, Mark
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from models.families.convnext_steps import Op, Recipe, Step
+    from models.tasks.road import CountedStep
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,20 @@ class Drawn:
 
     step: "Step"
     ops: "tuple[Op, ...]"
+
+
+def read_steps() -> "tuple[Drawn, ...]":
+    """All of them; imports torch, so not on the GUI thread."""
+    from models.families.convnext_steps import STEPS, drawing
+
+    return tuple(Drawn(step, drawing(step)) for step in STEPS)
+
+
+def count_steps() -> "Iterator[CountedStep]":
+    """What each costs, one after the other: a few seconds, not on the GUI thread."""
+    from models.tasks.road import counted
+
+    yield from counted()
 
 
 _NAMES = {"batch": "BatchNorm", "layer": "LayerNorm", "relu": "ReLU", "gelu": "GELU"}

@@ -63,14 +63,43 @@ def test_the_papers_figures_stand_there_and_the_button_adds_those_of_this_comput
     assert cell(page, 0, 1) == "76.1%"
     assert cell(page, len(STEPS) - 1, 1) == "82.0%"
     assert [accuracy for _, accuracy in page.plot.points] == [step.accuracy for step in STEPS]
+    app.wait_until(lambda: len(page.costs) == len(STEPS), "the networks were never counted", 90)
+    assert (cell(page, 0, 2), cell(page, 0, 3)) == ("25.6 M", "4.09 G")
+    assert cell(page, len(STEPS) - 1, 2) == "28.6 M"
     assert not page.measured  # nothing is timed unasked
+    assert cell(page, 0, 4) == "–"
     page.run_button.click()
     app.wait_until(lambda: not page.running, "the measuring never ended", 90)
     assert set(page.measured) == {step.key for step in STEPS[:2]}
-    assert cell(page, 0, 2) == "25.6 M"
     assert cell(page, 0, 4).endswith("ms")
     assert cell(page, 0, 4) == cell(page, 1, 4)  # the same network, trained otherwise
     assert cell(page, 2, 4) == "–"
+
+
+def whole_road(device: str) -> Iterator[RoadStep]:
+    """The real measuring of every step, of small pictures."""
+    yield from road(side=32, repeats=1, device=device)
+
+
+def test_all_steps_are_drawn_over_what_they_cost_and_over_time(
+    app: FeaturesRobot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(features_road, "_measure", whole_road)
+    app.wait_walked()
+    page = app.features.work.road
+    app.open_tab(ROAD)
+    app.wait_until(lambda: page.across.model().item(1).isEnabled(), "the networks were never counted", 90)
+    accuracy = [step.accuracy for step in STEPS]
+    page.across.setCurrentIndex(1)
+    assert page.plot.points == tuple((page.costs[step.key].macs / 1e9, step.accuracy) for step in STEPS)
+    assert not page.across.model().item(2).isEnabled()
+    page.run_button.click()
+    app.wait_until(lambda: not page.running, "the measuring never ended", 120)
+    assert page.across.model().item(2).isEnabled()
+    page.across.setCurrentIndex(2)
+    assert [y for _, y in page.plot.points] == accuracy
+    assert [x for x, _ in page.plot.points] == [page.measured[step.key].milliseconds for step in STEPS]
+    assert all(cell(page, row, 4).endswith(" ms") for row in range(len(STEPS)))
 
 
 def test_a_step_chosen_by_keys_or_in_the_plot_shows_what_changed(app: FeaturesRobot) -> None:

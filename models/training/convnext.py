@@ -29,9 +29,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Train (or take over --trunk), then write the model folder to --out/pinhole-convnext."""
     parser = arguments("Train the bundled ConvNeXt classifier")
     parser.add_argument("--trunk", type=Path, help="export this checkpoint instead of training")
-    parser.add_argument(
-        "--start", type=Path, help="begin from this checkpoint of an earlier run instead of chance"
-    )
     options = parser.parse_args(argv)
     photos = PhotoSet(options.data, options.cache)
     run = run_of(options, "trunk")

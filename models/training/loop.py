@@ -178,6 +178,17 @@ def averaged_weights(checkpoint: Path) -> dict[str, Tensor]:
         }
 
 
+def take_over(module: nn.Module, checkpoint: Path) -> list[str]:
+    """Start from the averaged weights of another run wherever name and shape agree; names of the tensors it lacks."""
+    own = module.state_dict()
+    kept = averaged_weights(checkpoint)
+    fit = {k: v for k, v in kept.items() if k in own and own[k].shape == v.shape}
+    module.load_state_dict(fit, strict=False)
+    return [
+        name for name, parameter in module.named_parameters() if name not in fit and parameter.requires_grad
+    ]
+
+
 def arguments(title: str) -> argparse.ArgumentParser:
     """The options that all recipes share."""
     parser = argparse.ArgumentParser(description=title)
@@ -192,6 +203,9 @@ def arguments(title: str) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--steps", type=int, help="a number of steps instead of minutes (repeatable to the bit)"
+    )
+    parser.add_argument(
+        "--start", type=Path, help="begin from this checkpoint of an earlier run instead of chance"
     )
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     parser.add_argument("--seed", type=int, default=0)

@@ -13,7 +13,7 @@ from models.families.mae import MAE, MAEConfig
 from models.spec import IMAGENET_MEAN, IMAGENET_STD, Preprocess
 from models.training.cards import card
 from models.training.data import PhotoSet, batch_places
-from models.training.loop import arguments, run_of, train
+from models.training.loop import arguments, run_of, take_over, train
 from models.training.pixels import to_tensor
 
 SIDE = 112
@@ -27,7 +27,7 @@ CONFIG = MAEConfig(
     patch_size=8,
     decoder_num_attention_heads=2,
     decoder_hidden_size=128,
-    decoder_num_hidden_layers=2,
+    decoder_num_hidden_layers=4,
     decoder_intermediate_size=512,
     mask_ratio=0.75,
     # Raw pixels: the picture is what a person looks at here, and its error is what is reported.
@@ -93,6 +93,16 @@ class MAERecipe:
         return np.array([left, top, left + side, top + side], np.float32)
 
 
+def deepen(module: MAE, checkpoint: Path) -> list[str]:
+    """Begin from a shallower network's run: the layers it lacks start as the identity, so nothing is unlearned."""
+    new = take_over(module, checkpoint)
+    with torch.no_grad():
+        for name, parameter in module.named_parameters():
+            if name in new and (".out_proj." in name or ".fc2." in name):
+                parameter.zero_()
+    return new
+
+
 def export(module: MAE, folder: Path) -> None:
     """Write a model folder."""
     from models.bundle import write_bundle
@@ -105,6 +115,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = arguments("Train the bundled masked autoencoder").parse_args(argv)
     photos = PhotoSet(options.data, options.cache)
     recipe = MAERecipe(photos, options.seed, CONFIG)
+    if options.start is not None:
+        deepen(recipe.module, options.start)
     recipe.module.load_state_dict(train(recipe, run_of(options, "mae")))
     export(recipe.module, options.out / "pinhole-mae")
 

@@ -21,7 +21,7 @@ from models.families.convnext_trunk import TrunkConfig
 from models.training.corpus import WIDTH, clean
 from models.training.data import SMALL_SIDE, Floats, PhotoSet, batch_places
 from models.training.depthwise import speed_up
-from models.training.loop import Run, averaged_weights, train
+from models.training.loop import Run, averaged_weights, take_over, train
 from models.training.pixels import colour_jitter, to_tensor
 from models.training.teachers import FEATURES
 
@@ -262,14 +262,6 @@ def middles(vectors: Tensor, words: list[tuple[str, ...]]) -> Tensor:
     """Vectors (words, d), laid end to end group after group -> the unit middle of each group (groups, d)."""
     parts = torch.split(vectors, [len(group) for group in words])  # type: ignore[no-untyped-call]
     return F.normalize(torch.stack([part.mean(0) for part in parts]), dim=-1)
-
-
-def take_over(net: nn.Module, checkpoint: Path) -> int:
-    """Start from the averaged weights of another run wherever name and shape agree; how many tensors those were."""
-    own = net.state_dict()
-    fit = {k: v for k, v in averaged_weights(checkpoint).items() if k in own and own[k].shape == v.shape}
-    net.load_state_dict(fit, strict=False)
-    return len(fit)
 
 
 def train_trunk(

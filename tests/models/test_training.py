@@ -23,7 +23,7 @@ from models.training import clip, convnext, mae, trunk
 from models.training.corpus import Space, clean, label_synonyms
 from models.training.data import PhotoSet, batch_places
 from models.training.depthwise import speed_up, weight_gradient
-from models.training.loop import Run, averaged_weights, schedule, train
+from models.training.loop import Run, averaged_weights, schedule, take_over, train
 from models.training.text import TextRecipe, Texts, encode, pull_together, text_config, train_tokenizer
 
 LABELS = ("dog", "pizza", "beach", "car")
@@ -551,10 +551,24 @@ def test_a_run_takes_over_what_fits_of_a_smaller_one(photos: PhotoSet, tmp_path:
     wider = replace(TINY, hidden_sizes=(16, 16, 32, 48))
     second = trunk.TrunkRecipe(photos, drawn_signals(photos), 5, wider, sides=((1.0, 32),))
     fresh = {k: v.clone() for k, v in second.module.state_dict().items()}
-    taken = trunk.take_over(second.module, tmp_path / "run" / "checkpoint.safetensors")
+    lacking = take_over(second.module, tmp_path / "run" / "checkpoint.safetensors")
     kept = averaged_weights(tmp_path / "run" / "checkpoint.safetensors")
     now = second.module.state_dict()
     same = [k for k, v in now.items() if v.shape == kept[k].shape]
-    assert taken == len(same) < len(now)
+    assert same
+    assert set(lacking) == set(now) - set(same)
     assert all(torch.equal(now[k], kept[k]) for k in same)
     assert all(torch.equal(now[k], fresh[k]) for k in now if k not in same)
+
+
+def test_a_deeper_painter_begins_where_the_shallow_one_ended(photos: PhotoSet, tmp_path: Path) -> None:
+    shallow = mae.MAERecipe(photos, 0, TINY_MAE)
+    shallow.module.load_state_dict(train(shallow, Run(tmp_path / "run", steps=2)))
+    deeper = mae.MAERecipe(photos, 3, replace(TINY_MAE, decoder_num_hidden_layers=3))
+    new = mae.deepen(deeper.module, tmp_path / "run" / "checkpoint.safetensors")
+    assert new
+    assert all(".layers.1." in name or ".layers.2." in name for name in new)
+    pixels = torch.randn(2, 3, 112, 112, generator=torch.Generator().manual_seed(0))
+    mask = mae.random_mask(2, 49, 0.75, np.random.default_rng(0))
+    with torch.no_grad():
+        torch.testing.assert_close(deeper.module(pixels, mask), shallow.module(pixels, mask))

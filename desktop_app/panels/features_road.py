@@ -35,8 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from desktop_app.work import Job, Outcome
-    from models.families.convnext_steps import Cost
-    from models.tasks.road import CountedStep, RoadStep
+    from models.tasks.road import RoadStep
 
 _NAME, _ACCURACY, _PARAMETERS, _MACS, _HERE = range(5)
 _ROW = 22
@@ -44,8 +43,8 @@ _WIDE = 760
 
 
 class FeaturesRoad(QScrollArea):
-    """The paper's figures are there at once, parameters and multiply-adds are counted as it opens; what this computer
-    needs for them is asked for by the button."""
+    """The paper's figures, parameters and multiply-adds are there at once; the time this computer takes is asked for by
+    the button."""
 
     failed = Signal(object)  # UserError
 
@@ -56,7 +55,6 @@ class FeaturesRoad(QScrollArea):
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._session = session
         self.steps: tuple[Drawn, ...] = ()
-        self.costs: dict[str, Cost] = {}
         self.measured: dict[str, RoadStep] = {}
         self._asked = False
         self._job: Job | None = None
@@ -161,35 +159,14 @@ class FeaturesRoad(QScrollArea):
         for row, drawn in enumerate(self.steps):
             self._put(row, _NAME, drawn.step.title)
             self._put(row, _ACCURACY, percent(drawn.step.accuracy / 100, 1))
-            for column in (_PARAMETERS, _MACS, _HERE):
-                self._put(row, column, "–")
+            self._put(row, _PARAMETERS, f"{drawn.cost.parameters / 1e6:.1f} M")
+            self._put(row, _MACS, f"{drawn.cost.macs / 1e9:.2f} G")
+            self._put(row, _HERE, "–")
         high = self.table.horizontalHeader().sizeHint().height() + _ROW * len(self.steps) + 4
         self.table.setFixedHeight(high)
         self._draw()
         self._show_state()
         self.choose(len(self.steps) - 1)
-        self._session.work.start_job(
-            self.tr("Counting the road's networks"),
-            words.count_steps,
-            on_batch=self._counted,
-            on_end=self._all_counted,
-            gated=False,
-        )
-
-    def _counted(self, found: "list[CountedStep]") -> None:
-        keys = [drawn.step.key for drawn in self.steps]
-        for one in found:
-            self.costs[one.step.key] = one.cost
-            row = keys.index(one.step.key)
-            self._put(row, _PARAMETERS, f"{one.cost.parameters / 1e6:.1f} M")
-            self._put(row, _MACS, f"{one.cost.macs / 1e9:.2f} G")
-
-    def _all_counted(self, job: "Job") -> None:
-        self._session.work.forget_job(job)
-        if job.error is not None:
-            self.failed.emit(as_user_error(job.error, self.tr("The networks could not be counted")))
-        self._draw()
-        self._show_state()
 
     def _put(self, row: int, column: int, said: str, tip: str = "") -> None:
         item = QTableWidgetItem(said)
@@ -266,10 +243,9 @@ class FeaturesRoad(QScrollArea):
     def _show_state(self) -> None:
         self.run_button.setText(self.tr("Stop") if self.running else self.tr("Measure on This Computer"))
         self.run_button.setEnabled(bool(self.steps))
-        for place, known in ((1, self.costs), (2, self.measured)):
-            whole = bool(self.steps) and len(known) == len(self.steps)
-            # An entry of a combo box is greyed out through its model.
-            self.across.model().item(place).setEnabled(whole)  # type: ignore[attr-defined]
+        whole = bool(self.steps) and len(self.measured) == len(self.steps)
+        # An entry of a combo box is greyed out through its model.
+        self.across.model().item(2).setEnabled(whole)  # type: ignore[attr-defined]
         said = self.tr("Accuracies as published by Liu et al. 2022")
         if self.running:
             said = self.tr("Measured {done} of {total} steps").format(
@@ -282,10 +258,10 @@ class FeaturesRoad(QScrollArea):
         accuracy = [drawn.step.accuracy for drawn in self.steps]
         kind = self.across.currentIndex()
         keys = [drawn.step.key for drawn in self.steps]
-        if kind == 1 and len(self.costs) == len(keys):
-            macs = [self.costs[key].macs / 1e9 for key in keys]
+        if kind == 1 and keys:
+            macs = [drawn.cost.macs / 1e9 for drawn in self.steps]
             self.plot.set_points(macs, accuracy, self.tr("multiply-adds, billions"))
-        elif kind == 2 and len(self.measured) == len(keys):
+        elif kind == 2 and keys and len(self.measured) == len(keys):
             times = [self.measured[key].milliseconds for key in keys]
             self.plot.set_points(times, accuracy, self.tr("time here, ms"))
         elif self.steps:

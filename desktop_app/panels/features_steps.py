@@ -9,32 +9,23 @@ from PySide6.QtCore import QCoreApplication
 from desktop_app.widgets.feature_block import BlockRow, Mark
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from models.families.convnext_steps import Op, Recipe, Step
-    from models.tasks.road import CountedStep
+    from models.families.convnext_steps import Cost, Op, Recipe, Step
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A step of the road and the layers of its block."""
+    """A step of the road, the layers of its block, and what its network costs on a picture of 224 px."""
 
     step: "Step"
     ops: "tuple[Op, ...]"
+    cost: "Cost"
 
 
 def read_steps() -> "tuple[Drawn, ...]":
     """All of them; imports torch, so not on the GUI thread."""
-    from models.families.convnext_steps import STEPS, drawing
+    from models.families.convnext_steps import STEPS, cost, drawing
 
-    return tuple(Drawn(step, drawing(step)) for step in STEPS)
-
-
-def count_steps() -> "Iterator[CountedStep]":
-    """What each costs, one after the other: a few seconds, not on the GUI thread."""
-    from models.tasks.road import counted
-
-    yield from counted()
+    return tuple(Drawn(step, drawing(step), cost(step)) for step in STEPS)
 
 
 _NAMES = {"batch": "BatchNorm", "layer": "LayerNorm", "relu": "ReLU", "gelu": "GELU"}

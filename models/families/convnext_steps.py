@@ -6,13 +6,10 @@ Accuracies are the paper's (ImageNet-1k top-1, figure 2), never ours.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from models.families.convnext import ConvNeXt, ConvNeXtConfig
 from models.families.convnext_trunk import INNER_EPS, ChannelNorm
@@ -249,12 +246,65 @@ class Cost:
     macs: int
 
 
-def cost(make: Callable[[], nn.Module], side: int = 224) -> Cost:
-    """Count a network on a picture of `side` px. It is built without storage, so this is quick for any size."""
-    with torch.device("meta"), torch.no_grad():
-        module = make().eval()
-        counter = FlopCounterMode(display=False)
-        with counter:
-            module(torch.empty(1, 3, side, side))
-    parameters = sum(parameter.numel() for parameter in module.parameters())
-    return Cost(parameters, counter.get_total_flops() // 2)
+def cost(step: Step, side: int = 224) -> Cost:
+    """Count the network of a step on a picture of `side` px, from the list of its layers: nothing is built."""
+    recipe, count = step.recipe, _Count(side)
+    ending = recipe.separate_downsampling
+    count.stem(recipe)
+    inputs = recipe.width
+    for stage, depth in enumerate(recipe.depths):
+        width = recipe.width << stage
+        if ending and stage > 0:
+            count.add(Op("norm", inputs, inputs), Op("conv", inputs, width, 2, 2, bias=True))
+            inputs = width
+        for place in range(depth):
+            stride = 2 if stage > 0 and place == 0 and not ending else 1
+            outputs = block_width(recipe, width)
+            if stride > 1 or inputs != outputs:
+                count.shortcut(recipe, inputs, outputs, stride)
+            count.add(*block_ops(recipe, inputs, width, stride))
+            count.parameters += outputs if ending else 0  # the layer scale
+            inputs = outputs
+    if ending:
+        count.add(Op("norm", inputs, inputs))
+    count.side = 1
+    count.add(Op("conv", inputs, CLASSES, 1, bias=True))
+    return Cost(count.parameters, count.macs)
+
+
+@dataclass
+class _Count:
+    """A sum over layers, and how large the picture is when it has come so far."""
+
+    side: int
+    parameters: int = 0
+    macs: int = 0
+
+    def add(self, *ops: Op) -> None:
+        for op in ops:
+            if op.kind == "norm":
+                self.parameters += 2 * op.outputs
+            if op.kind == "conv":
+                weights = op.outputs * op.inputs // op.groups * op.kernel**2
+                self.parameters += weights + (op.outputs if op.bias else 0)
+                self.shrink(op.kernel, op.stride)
+                self.macs += weights * self.side**2
+
+    def shrink(self, kernel: int, stride: int) -> None:
+        padding = kernel // 2 if kernel % 2 else 0  # the even ones do not overlap
+        self.side = (self.side + 2 * padding - kernel) // stride + 1
+
+    def stem(self, recipe: Recipe) -> None:
+        kernel, stride = (4, 4) if recipe.patchify else (7, 2)
+        bias = recipe.patchify and recipe.norm == "layer"
+        width = recipe.width
+        self.add(Op("conv", 3, width, kernel, stride, bias=bias), Op("norm", width, width))
+        if not recipe.patchify:
+            self.shrink(3, 2)
+
+    def shortcut(self, recipe: Recipe, inputs: int, outputs: int, stride: int) -> None:
+        """Beside the block: the picture is as large afterwards as the block finds it."""
+        side = self.side
+        self.add(Op("conv", inputs, outputs, 1, stride, bias=recipe.norm == "layer"))
+        self.add(Op("norm", outputs, outputs))
+        self.side = side

@@ -14,18 +14,6 @@ if TYPE_CHECKING:
 
     from models.families.convnext_steps import Cost, Recipe, Step
 
-SIDE = 224
-# A count is the same every time, and a person comes back to it.
-_counts: dict[tuple[Recipe, int], Cost] = {}
-
-
-@dataclass(frozen=True)
-class CountedStep:
-    """One step with what it costs on any machine: parameters, and multiply-adds for one picture."""
-
-    step: Step
-    cost: Cost
-
 
 @dataclass(frozen=True)
 class RoadStep:
@@ -41,32 +29,20 @@ class RoadStep:
     total: int
 
 
-def counted(steps: Sequence[Step] = (), *, side: int = SIDE) -> Iterator[CountedStep]:
-    """Count each step (all without `steps`) from its shapes alone: nothing is computed, and no weight is made."""
-    from models.families.convnext_steps import STEPS, build, cost
-
-    for step in tuple(steps) or STEPS:
-        key = step.recipe, side
-        if key not in _counts:
-            _counts[key] = cost(lambda step=step: build(step), side)  # type: ignore[misc]
-        yield CountedStep(step, _counts[key])
-
-
 def road(
-    steps: Sequence[Step] = (), *, side: int = SIDE, repeats: int = 7, device: str = "cpu"
+    steps: Sequence[Step] = (), *, side: int = 224, repeats: int = 7, device: str = "cpu"
 ) -> Iterator[RoadStep]:
     """Build, count and time each step (all without `steps`) on random weights; a step that is no new network is not
     timed again."""
-    from models.families.convnext_steps import STEPS
+    from models.families.convnext_steps import STEPS, cost
 
     chosen = tuple(steps) or STEPS
     known: dict[Recipe, tuple[float, float, float]] = {}
-    for done, one in enumerate(counted(chosen, side=side), start=1):
-        recipe = one.step.recipe
-        if recipe not in known:
-            known[recipe] = _timed(_ready(one.step, device), side, repeats, device)
-        low, middle, high = known[recipe]
-        yield RoadStep(one.step, one.cost, middle, low, high, device, done, len(chosen))
+    for done, step in enumerate(chosen, start=1):
+        if step.recipe not in known:
+            known[step.recipe] = _timed(_ready(step, device), side, repeats, device)
+        low, middle, high = known[step.recipe]
+        yield RoadStep(step, cost(step, side), middle, low, high, device, done, len(chosen))
 
 
 def _ready(step: Step, device: str) -> nn.Module:

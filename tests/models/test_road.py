@@ -1,10 +1,7 @@
 """The road as a task: every step counted and timed, one event each."""
 
-import pytest
-
-from models.families import convnext_steps
 from models.families.convnext_steps import STEPS
-from models.tasks.road import counted, road
+from models.tasks.road import road
 
 
 def test_steps_are_counted_and_timed_one_by_one() -> None:
@@ -17,10 +14,3 @@ def test_steps_are_counted_and_timed_one_by_one() -> None:
     # Another way of training is no other network.
     assert (found[0].cost, found[0].milliseconds) == (found[1].cost, found[1].milliseconds)
     assert found[2].cost.macs > found[0].cost.macs / 2
-
-
-def test_a_network_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    first = list(counted(STEPS[:2], side=48))
-    assert [one.step for one in first] == list(STEPS[:2])
-    monkeypatch.delattr(convnext_steps.FlopCounterMode, "__enter__")
-    assert list(counted(STEPS[:2], side=48)) == first

@@ -17,7 +17,7 @@ from desktop_app.panels.features_work import ROAD
 from desktop_app.widgets.feature_block import Mark
 from models.bundle import write_bundle
 from models.families.clip import CLIP, CLIPConfig, TextConfig
-from models.families.convnext_steps import STEPS, drawing
+from models.families.convnext_steps import STEPS, Step, cost, drawing
 from models.families.convnext_trunk import TrunkConfig
 from models.images import read
 from models.runtime import Model, open_model
@@ -63,7 +63,6 @@ def test_the_papers_figures_stand_there_and_the_button_adds_those_of_this_comput
     assert cell(page, 0, 1) == "76.1%"
     assert cell(page, len(STEPS) - 1, 1) == "82.0%"
     assert [accuracy for _, accuracy in page.plot.points] == [step.accuracy for step in STEPS]
-    app.wait_until(lambda: len(page.costs) == len(STEPS), "the networks were never counted", 90)
     assert (cell(page, 0, 2), cell(page, 0, 3)) == ("25.6 M", "4.09 G")
     assert cell(page, len(STEPS) - 1, 2) == "28.6 M"
     assert not page.measured  # nothing is timed unasked
@@ -88,10 +87,9 @@ def test_all_steps_are_drawn_over_what_they_cost_and_over_time(
     app.wait_walked()
     page = app.features.work.road
     app.open_tab(ROAD)
-    app.wait_until(lambda: page.across.model().item(1).isEnabled(), "the networks were never counted", 90)
     accuracy = [step.accuracy for step in STEPS]
     page.across.setCurrentIndex(1)
-    assert page.plot.points == tuple((page.costs[step.key].macs / 1e9, step.accuracy) for step in STEPS)
+    assert page.plot.points == tuple((cost(step).macs / 1e9, step.accuracy) for step in STEPS)
     assert not page.across.model().item(2).isEnabled()
     page.run_button.click()
     app.wait_until(lambda: not page.running, "the measuring never ended", 120)
@@ -117,9 +115,14 @@ def test_a_step_chosen_by_keys_or_in_the_plot_shows_what_changed(app: FeaturesRo
     assert "3 · 3 · 9 · 3</span>" in page.facts.text()
 
 
+def drawn(step: Step) -> Drawn:
+    """As the panel reads it."""
+    return Drawn(step, drawing(step), cost(step))
+
+
 def test_every_step_changes_something_that_is_said() -> None:
     for before, now in pairwise(STEPS[1:]):
-        old, new = Drawn(before, drawing(before)), Drawn(now, drawing(now))
+        old, new = drawn(before), drawn(now)
         gone, come = features_steps.rows(old, new, Mark.GONE), features_steps.rows(new, old, Mark.NEW)
         facts = features_steps.facts(before.recipe, now.recipe, "red")
         assert any(row.mark is not Mark.NONE for row in (*gone, *come)) or "red" in facts, now.key
@@ -127,7 +130,7 @@ def test_every_step_changes_something_that_is_said() -> None:
 
 
 def test_what_goes_is_crossed_out_where_it_was() -> None:
-    before, now = (Drawn(step, drawing(step)) for step in STEPS[9:11])
+    before, now = map(drawn, STEPS[9:11])
     assert now.step.key == "one_activation"
     gone = [row.words for row in features_steps.rows(before, now, Mark.GONE) if row.mark is Mark.GONE]
     assert gone == ["GELU", "GELU"]

@@ -17,11 +17,13 @@ import torch
 import torch.nn.functional as F
 
 from models.families.clip import CLIP, CLIPConfig
+from models.images import prepare
 from models.spec import IMAGENET_MEAN, IMAGENET_STD, Preprocess
+from models.training.calibrate import fitted_scale, offers
 from models.training.cards import card
 from models.training.corpus import TEMPLATES, WIDTH, captions, clean, coco_sentences, label_synonyms, wordnet
 from models.training.data import PhotoSet
-from models.training.everyday import SYNONYMS
+from models.training.everyday import ONE_TEMPLATE, SYNONYMS
 from models.training.loop import Run, arguments, averaged_weights, run_of, train
 from models.training.teachers import class_names
 from models.training.text import (
@@ -29,6 +31,7 @@ from models.training.text import (
     TextNet,
     TextRecipe,
     Texts,
+    encode,
     load_tokenizer,
     texts_of,
     train_tokenizer,
@@ -95,6 +98,23 @@ def assemble(trunk: JointNet, text: TextNet) -> CLIP:
     return clip.eval()
 
 
+def calibrate(clip: CLIP, tokenizer: Tokenizer, photos: PhotoSet) -> float:
+    """Set the temperature to what the val photos bear out; the scale. Labels and their order stay as they are."""
+    known = photos.val[photos.label_ids[photos.val] >= 0]
+    shown, truth = np.unique(photos.label_ids[known], return_inverse=True)
+    images = []
+    with torch.inference_mode():
+        for rows in np.array_split(known, max(1, len(known) // 64)):
+            pixels = np.stack([prepare(photos.rgb(int(i)), PREPROCESS) for i in rows])
+            images.append(clip.embed_image(torch.from_numpy(pixels)))
+        names = [ONE_TEMPLATE.format(clean(photos.labels[i])) for i in shown]
+        texts = clip.embed_text(*encode(tokenizer, names))
+    scale = fitted_scale(offers(torch.cat(images).numpy(), texts.numpy(), truth.astype(np.int64)))
+    with torch.no_grad():
+        clip.logit_scale.fill_(float(np.log(scale)))
+    return scale
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Train all parts, then write the model folder to --out/pinhole-clip."""
     from models.bundle import write_bundle
@@ -121,6 +141,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     again.module.load_state_dict(words.module.state_dict())
     _train_or_take(again, options.aligned, _share(whole, "aligned", 0.15))
     clip = assemble(trunk, again.module)
+    calibrate(clip, tokenizer, photos)
     folder = options.out / "pinhole-clip"
     write_bundle(folder, clip, clip.config.to_hf(), PREPROCESS, tokenizer.to_str(), card("pinhole-clip"))
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from models.errors import DataError
 from models.images import prepare
 from models.runtime import Model, open_model
+from models.training.calibrate import calibration_error, offers
 from models.training.corpus import captions, clean
 from models.training.data import Bytes, Floats, PhotoSet, default_cache
 from models.training.everyday import ENSEMBLE, EVERYDAY, ONE_TEMPLATE, SYNONYMS
@@ -98,6 +99,13 @@ def clip_figures(model: Model, photos: PhotoSet) -> list[Figure]:
             "%",
             0,
         ),
+    ]
+    chosen = offers(images[known], in_templates(model, names, [ONE_TEMPLATE]), truth)
+    figures += [
+        Figure(
+            f"top-1 when {chosen.shape[1]} labels are offered", 100 * float(np.mean(chosen.argmax(1) == 0))
+        ),
+        Figure("the same: how far its probabilities are off", calibration_error(chosen, model.scale)),
     ]
     figures += _everyday(model, photos, images)
     figures += _synonyms(model, photos, images, names, shown)

@@ -20,6 +20,7 @@ from models.families.clip import CLIP
 from models.families.convnext_trunk import TrunkConfig
 from models.families.mae import MAEConfig
 from models.training import clip, convnext, mae, trunk
+from models.training.calibrate import SCALES
 from models.training.corpus import Space, clean, label_synonyms
 from models.training.data import PhotoSet, batch_places
 from models.training.depthwise import speed_up, weight_gradient
@@ -572,3 +573,13 @@ def test_a_deeper_painter_begins_where_the_shallow_one_ended(photos: PhotoSet, t
     mask = mae.random_mask(2, 49, 0.75, np.random.default_rng(0))
     with torch.no_grad():
         torch.testing.assert_close(deeper.module(pixels, mask), shallow.module(pixels, mask))
+
+
+def test_the_temperature_is_what_val_bears_out_and_nothing_else_changes(photos: PhotoSet) -> None:
+    _, whole = aligned(photos)
+    before = {name: tensor.clone() for name, tensor in whole.state_dict().items()}
+    tokenizer = drawn_texts()[1]
+    scale = clip.calibrate(whole, tokenizer, photos)  # type: ignore[arg-type]
+    assert float(whole.logit_scale.detach().exp()) == pytest.approx(scale, rel=1e-5)
+    assert scale in SCALES
+    assert all(torch.equal(before[k], v) for k, v in whole.state_dict().items() if k != "logit_scale")

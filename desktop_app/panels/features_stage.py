@@ -3,7 +3,9 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QVBoxLayout, QWidget
 
 from desktop_app.widgets.feature_legend import FeatureLegend
 from desktop_app.widgets.feature_view import FeatureView
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from models.tasks.view import View
 
 _MAP = "map"
+_NARROW = 208  # the name of a channel fits
+_WIDE = 440  # what is shown and its colours side by side
 
 
 class FeaturesStage(QWidget):
@@ -31,16 +35,27 @@ class FeaturesStage(QWidget):
         self.shown: View | None = None
         self.map: Pixels | None = None
         self.opacity = 0.7
-        row = QHBoxLayout()
+        self.setMinimumWidth(_NARROW)
+        row = self._head = QBoxLayout(QBoxLayout.Direction.LeftToRight)
         row.setContentsMargins(8, 4, 8, 4)
         row.setSpacing(8)
         row.addWidget(self.name, 1)
-        row.addWidget(self.legend)
+        row.addWidget(self.legend, 0, Qt.AlignmentFlag.AlignRight)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addLayout(row)
         column.addWidget(self.view, 1)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Where what is shown could not be read beside its colours it stands above them."""
+        super().resizeEvent(event)
+        # By the width alone: by the words it would jump from channel to channel.
+        wide = self.width() >= _WIDE
+        self._head.setDirection(
+            QBoxLayout.Direction.LeftToRight if wide else QBoxLayout.Direction.TopToBottom
+        )
+        self._head.setSpacing(8 if wide else 0)
 
     # --- the photo
 

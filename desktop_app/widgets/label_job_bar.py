@@ -110,7 +110,7 @@ class JobBar(QFrame):
         """Nothing runs: offer it, or say why it cannot be."""
         self._show_only(self.start, self.only_new)
         self.start.setEnabled(photos > 0 and not why_not)
-        self._words.set_words(why_not or self.tr("Your own decisions stay as they are."))
+        self._words.set_words(why_not or self.tr("Your own decisions stay."))
 
     def show_run(
         self, done: int, total: int, rate: float, left: float | None, name: str, *, paused: bool

@@ -10,8 +10,10 @@ import pytest
 from PIL import Image
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QAbstractButton, QWidget
+from pytestqt.qtbot import QtBot
 
 from desktop_app.panels import features_files
+from desktop_app.panels.features_stage import FeaturesStage
 from desktop_app.panels.features_work import CHANNELS, COMPONENTS, SIMILARITY, WHY
 from models.tasks import colours
 from models.tasks.feature_maps import channel, principal, similarity
@@ -448,3 +450,18 @@ def test_every_control_has_a_name(start: Start) -> None:
                 assert words or widget.accessibleName(), f"{type(widget).__name__} has no name"
                 named += 1
     assert named > 15
+
+
+def test_in_a_narrow_window_the_name_of_what_is_shown_stands_over_its_colours(qtbot: QtBot) -> None:
+    stage = FeaturesStage()
+    qtbot.addWidget(stage)
+    stage.show()
+    stage.show_nothing("Channel 54 of stage2.block1")
+    stage.legend.set_range("viridis", -5.94, 5.69, "")
+    name, legend = stage.name, stage.legend
+    stage.resize(stage.minimumWidth(), 400)
+    qtbot.waitUntil(lambda: name.geometry().bottom() < legend.geometry().top())
+    assert name.width() >= stage.width() - 16, "all of the width is the name's"
+    stage.resize(700, 400)
+    qtbot.waitUntil(lambda: name.geometry().right() < legend.geometry().left())
+    assert name.text() == name.words

@@ -1,5 +1,6 @@
 """Start the window: settings, theme, workers, session; then show, and only then do anything heavy."""
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -42,13 +43,14 @@ class Program:
     window: MainWindow
     crash: dialogs.CrashDialog | None = None
 
-    def close(self) -> bool:
-        """End workers and jobs (their place is kept) and write the settings; True when every thread ended."""
+    def close(self, patience: float = _CLOSE_SECONDS) -> bool:
+        """End workers and jobs (their place is kept) and write the settings; True when every thread ended within
+        `patience` seconds."""
         sys.excepthook = sys.__excepthook__
         self.window.close()
         self.settings.save_with(lambda save: save())
         self.settings.save()
-        ended = self.work.close(_CLOSE_SECONDS)
+        ended = self.work.close(patience)
         self.catalog.close()
         self.window.deleteLater()
         self.session.deleteLater()
@@ -61,12 +63,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     app = application()
     program = start(app, words)
+    program.window.first_painted.connect(settle)
     code = app.exec()
     ended = program.close()
     if not ended:
         # A call into native code cannot be interrupted; everything is saved, so waiting for it would help nobody.
         os._exit(code)
     return code
+
+
+def settle() -> None:
+    """What the window is made of stays: a full collection that walked through it stood in the way for 30 ms."""
+    gc.freeze()
 
 
 def application() -> QApplication:

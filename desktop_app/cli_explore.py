@@ -33,8 +33,9 @@ def add_commands(commands: Any) -> None:
         "--unit", metavar="PX", type=int, help="side of a hidden cell in pixels (the model's usual)"
     )
     mask.add_argument(
-        "--out", metavar="PNG", type=Path, help="write original, masked, painted and error in a row"
+        "--out", metavar="PNG", type=Path, help="write original, masked, painted, both and error in a row"
     )
+    mask.add_argument("--raw", action="store_true", help="write them in the few pixels that the model sees")
     mask.add_argument("--json", action="store_true", help="the numbers for other programs")
     add_model_options(mask)
     mask.set_defaults(run=run_mask)
@@ -93,6 +94,7 @@ def _ratio(text: str) -> float:
 def run_mask(arguments: argparse.Namespace) -> int:
     """Mask, paint back, measure."""
     from models.images import read
+    from models.tasks.mask_export import enlarged
     from models.tasks.masking import MaskRequest, Painter
     from models.tasks.masks import Strategy
 
@@ -109,7 +111,8 @@ def run_mask(arguments: argparse.Namespace) -> int:
     mask = painter.mask(arguments.ratio, arguments.strategy, arguments.seed, arguments.unit)
     result = painter.reconstruct(MaskRequest(photo.rgb, arguments.photo, mask))
     if arguments.out:
-        _save_panes(result, arguments.out)
+        view = painter.view(photo.rgb, arguments.photo)
+        _save_panes(result if arguments.raw else enlarged(result, view.cut(photo.rgb)), arguments.out)
     numbers = _mask_numbers(result, arguments)
     if arguments.json:
         print(json.dumps(numbers, indent=2))

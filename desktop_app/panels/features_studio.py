@@ -146,12 +146,7 @@ class Studio:
 
 def fine(photo: "Photo", view: "View") -> "NDArray[np.uint8]":
     """What a model sees of a photo, cut out of it as it was read; its own picture where that is no coarser."""
-    height, width = photo.rgb.shape[:2]
-    left, top, right, bottom = view.box
-    inside = min(view.box) >= 0 and max(right, bottom) <= 1
-    cut = photo.rgb[round(top * height) : round(bottom * height), round(left * width) : round(right * width)]
-    finer = cut.shape[0] >= view.picture.shape[0] and cut.shape[1] >= view.picture.shape[1]
-    return np.ascontiguousarray(cut) if inside and finer else view.picture
+    return view.cut(photo.rgb)
 
 
 def sheet(walked: Walked, layer: str, order: "Order", colour_map: str, shared: bool) -> Sheet:

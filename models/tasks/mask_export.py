@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import math
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -20,6 +22,8 @@ from models.tasks.masking import MaskResult, SweepStep
 
 Picture = NDArray[np.uint8]
 ANIMATIONS = (".gif", ".webp")
+LARGE = 448
+"""Pixels across, about, of a picture that a person looks at; models see 112 or 224."""
 
 
 class Pane(StrEnum):
@@ -48,6 +52,38 @@ def picture(
     top = error_range([result])[1] if high is None else high
     painted = colours.paint(result.error, colour_map, 0.0, top)
     return colours.enlarged(painted, *result.original.shape[:2])
+
+
+def enlarged(result: MaskResult, cut: Picture, side: int = LARGE) -> MaskResult:
+    """The same result over `cut`, what the model saw as the photo has it, about `side` px wide: visible places are the
+    photo's, painted ones are scaled patch by patch, so that the edges of patches stay where and what they are."""
+    rows, columns = result.patches.shape
+    height, width = result.original.shape[:2]
+    times = max(1, round(side / width))
+    size = (width * times, height * times)
+    photo = np.asarray(Image.fromarray(cut).resize(size, Image.Resampling.LANCZOS))
+    hidden = colours.enlarged(result.patches, size[1], size[0])[:, :, None]
+    painted = _patchwise(result.reconstruction, height // rows, width // columns, times)
+    grey = colours.enlarged(result.masked, size[1], size[0])
+    return replace(
+        result,
+        original=photo,
+        masked=np.where(hidden, grey, photo),
+        reconstruction=painted,
+        pasted=np.where(hidden, painted, photo),
+    )
+
+
+def _patchwise(shown: Picture, tall: int, wide: int, times: int) -> Picture:
+    """Enlarged by interpolation inside each patch of (tall, wide), never across two."""
+    out = np.empty((shown.shape[0] * times, shown.shape[1] * times, 3), np.uint8)
+    for top in range(0, shown.shape[0], tall):
+        for left in range(0, shown.shape[1], wide):
+            patch = Image.fromarray(shown[top : top + tall, left : left + wide])
+            large = patch.resize((wide * times, tall * times), Image.Resampling.BICUBIC)
+            y, x = top * times, left * times
+            out[y : y + tall * times, x : x + wide * times] = np.asarray(large)
+    return out
 
 
 def side_by_side(pictures: Sequence[Picture], gap: int = 4) -> Picture:
@@ -138,7 +174,8 @@ def write_whole(path: Path, data: bytes) -> None:
         temporary.write_bytes(data)
         os.replace(temporary, path)
     except OSError as problem:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where the folder is none there is nothing to clear away either
+            temporary.unlink(missing_ok=True)
         raise DataError(
             f"{path.name} could not be written", problem.strerror or str(problem), "Choose another folder"
         ) from problem

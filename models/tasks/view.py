@@ -32,6 +32,15 @@ class View:
         left, top, right, bottom = self.box
         return left + x * (right - left), top + y * (bottom - top)
 
+    def cut(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The same part of the photo as it was read; the picture itself where that is no coarser, or was padded."""
+        height, width = rgb.shape[:2]
+        left, top, right, bottom = self.box
+        inside = min(self.box) >= 0 and max(right, bottom) <= 1
+        part = rgb[round(top * height) : round(bottom * height), round(left * width) : round(right * width)]
+        finer = part.shape[0] >= self.picture.shape[0] and part.shape[1] >= self.picture.shape[1]
+        return np.ascontiguousarray(part) if inside and finer else self.picture
+
 
 def seen_box(width: int, height: int, preprocess: Preprocess) -> Box:
     """(left, top, right, bottom) of what survives the crop, as shares of the photo; beyond 0..1 where it is padded."""

@@ -30,6 +30,9 @@ def test_mask_measures_and_draws(pinhole: Pinhole, tiny: dict[str, Path], tmp_pa
     assert (said.code, numbers["ratio"], numbers["hidden_patches"], numbers["patches"]) == (0, 0.5, 8, 16)
     assert numbers["model"]["mse"] > 0
     with Image.open(out) as shown:
+        assert shown.size == (5 * 448 + 4 * 4, 448)
+    pinhole("mask", PHOTO, "--model", tiny["mae"], "--ratio", "0.5", "--raw", "--out", out)
+    with Image.open(out) as shown:
         assert shown.size == (5 * 64 + 4 * 4, 64)
     again = json.loads(pinhole("mask", PHOTO, "--model", tiny["mae"], "--ratio", "0.5", "--json").out)
     assert again == numbers
@@ -104,7 +107,7 @@ def test_explain_with_words_and_with_classes(
             "block0 to block1",
         ),
         (
-            ("explain", PHOTO, "--label", "cat", "--model", "clip", "--out", "/nowhere/x.png"),
+            ("explain", PHOTO, "--label", "cat", "--model", "clip", "--out", PHOTO / "x.png"),
             "could not be written",
         ),
     ],

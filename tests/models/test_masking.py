@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -318,6 +319,34 @@ def test_pictures_and_numbers_can_be_saved(steps: list[SweepStep], tmp_path: Pat
     assert float(rows[0]["model_mse"]) == pytest.approx(steps[0].result.score.mse, rel=1e-4)
     assert rows[2]["hidden_patches"] == "48"
     assert rows[2]["encoder_compute_saved"] == f"{result.compute_saved:.4f}"
+
+
+def test_a_result_is_enlarged_over_the_photo_with_the_edges_of_its_patches(painter: Painter) -> None:
+    rgb = photo(900, 600)
+    result = painter.reconstruct(MaskRequest(rgb, "large", painter.mask(0.5)))
+    view = painter.view(rgb, "large")
+    cut = view.cut(rgb)
+    assert cut.shape == (600, 600, 3)
+    large = mask_export.enlarged(result, cut, 256)
+    hidden = colours.enlarged(result.patches, 256, 256)
+    assert large.original.shape == large.pasted.shape == (256, 256, 3)
+    assert np.array_equal(large.pasted[~hidden], large.original[~hidden])
+    assert np.array_equal(large.pasted[hidden], large.reconstruction[hidden])
+    assert np.unique(large.masked[hidden]).size == 1
+    # A patch is made of its own pixels alone: another neighbour changes nothing in it.
+    patch = 256 // len(result.patches)
+    other = result.reconstruction.copy()
+    other[:, result.original.shape[1] // len(result.patches) :] = 0
+    again = mask_export.enlarged(replace(result, reconstruction=other), cut, 256)
+    assert np.array_equal(again.reconstruction[:, :patch], large.reconstruction[:, :patch])
+    # More exact than the model's own picture of it: the photo is there in its own pixels.
+    small = np.asarray(Image.fromarray(result.original).resize((256, 256), Image.Resampling.BICUBIC))
+    true = np.asarray(Image.fromarray(cut).resize((256, 256), Image.Resampling.LANCZOS))
+    assert np.abs(large.original - true.astype(int)).mean() < np.abs(small - true.astype(int)).mean()
+    # Nothing is finer than the model saw: it is enlarged all the same.
+    tiny = mask_export.enlarged(result, result.original, 256)
+    assert tiny.original.shape == (256, 256, 3)
+    assert mask_export.enlarged(result, cut, 8).original.shape == result.original.shape
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".webp"])

@@ -148,7 +148,7 @@ def test_a_fitted_thumbnail_is_drawn_pixel_by_pixel(shell: Shell, tmp_path: Path
     stripes.putdata([(255, 255, 255) if x % 2 else (0, 0, 0) for _ in range(120) for x in range(160)])
     stripes.save(path)
     kept = of(shell)
-    kept._folder = Path("/nowhere")  # stored as JPEG, stripes would blur
+    kept._folder = path  # no folder: stored as JPEG, stripes would blur
     kept.fitted(str(path), BOX, 1.0)
     shell.work.run()
     canvas = QImage(171, 131, QImage.Format.Format_RGB32)

@@ -7,6 +7,7 @@ again. Bytes of a file name that are not UTF-8 are written as ``\\xHH``, and a l
 ``\\x5cxHH``, so that every name comes back exactly.
 """
 
+import contextlib
 import csv
 import io
 import os
@@ -200,7 +201,8 @@ def write_text_whole(path: Path, pieces: Iterable[str]) -> None:
     except OSError as error:
         raise _write_error(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # its folder may be none
+            temporary.unlink(missing_ok=True)
 
 
 def read_truth(path: Path, root: Path | None = None) -> list[Truth]:

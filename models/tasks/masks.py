@@ -5,6 +5,7 @@ At one seed masks are nested: every cell has a rank, and the first k are hidden,
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -314,7 +315,8 @@ def save(mask: Mask, path: Path) -> None:
         temporary.write_bytes(data)
         os.replace(temporary, path)
     except OSError as problem:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # its folder may be none
+            temporary.unlink(missing_ok=True)
         raise DataError(f"{path.name} could not be written", problem.strerror or str(problem)) from problem
 
 

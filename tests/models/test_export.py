@@ -169,6 +169,9 @@ class TestAtomicWrite:
             export.write_csv([ROW], tmp_path / "none" / "out.csv")
         with pytest.raises(DataError, match="file name"):
             export.write_csv([ROW], tmp_path)
+        (tmp_path / "file").write_text("in the way")
+        with pytest.raises(DataError, match="could not be written"):
+            export.write_csv([ROW], tmp_path / "file" / "out.csv")
 
     def test_permissions_and_links_are_kept(self, tmp_path: Path) -> None:
         real, link = tmp_path / "real.csv", tmp_path / "link.csv"

@@ -210,6 +210,9 @@ def test_files_that_cannot_be_read_or_written_are_told_in_words(tmp_path: Path) 
         load(tmp_path / "none.json", 8, 8, 8)
     with pytest.raises(DataError, match="could not be written"):
         save(mask, tmp_path / "none" / "a.json")
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DataError, match="could not be written"):
+        save(mask, tmp_path / "file" / "a.json")
     with pytest.raises(DataError, match="saved as"):
         save(mask, tmp_path / "a.gif")
 

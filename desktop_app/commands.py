@@ -66,12 +66,9 @@ class Commands(QObject):
     def take(self, carried: drops.Carried) -> None:
         """A drop or a paste: one folder is opened, files are added, a picture is kept in the data folder."""
         if carried.files:
-            files = list(carried.files)
             self._window.messages.clear()
-            if len(files) == 1 and os.path.isdir(files[0]):
-                self.open_paths(files)
-            else:
-                self._session.add_paths(files)
+            # A file on a drive that does not answer must not hold the window up.
+            self._session.work.once(partial(drops.look_at, carried), self._looked_at, lane="io")
         elif carried.image is not None:
             save = partial(drops.save_picture, carried.image, paths.data_dir() / "pasted")
             self._session.work.once(save, self._saved, lane="io", must=True)
@@ -86,6 +83,18 @@ class Commands(QObject):
                 ),
                 "warn",
             )
+
+    def _looked_at(self, outcome: "Outcome") -> None:
+        files, folder = outcome.value if outcome.error is None else ([], False)
+        if folder:
+            self.open_paths(files)
+        elif files:
+            self._session.add_paths(files)
+        else:
+            self._nothing_carried()
+
+    def _nothing_carried(self) -> None:
+        self._window.messages.show_message(self.tr("The clipboard holds no photo and no file"))
 
     def _saved(self, outcome: "Outcome") -> None:
         if outcome.error is None:
@@ -159,7 +168,7 @@ class Commands(QObject):
         if carried:
             self.take(carried)
         else:
-            self._window.messages.show_message(self.tr("The clipboard holds no photo and no file"))
+            self._nothing_carried()
 
     def do_copy(self) -> None:
         """The photo in focus as a picture."""

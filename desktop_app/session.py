@@ -79,6 +79,7 @@ class Session(QObject):
         self.place: Place | None = None
         self.selected_label = ""
         self.labels: tuple[str, ...] = ()
+        self._folders: set[str] = set()  # those of the roots that are no files
         self._reader: _Reader | None = None
         self._reads = 0  # how often the files were looked at from the beginning
         self._wanted_path = ""
@@ -95,6 +96,11 @@ class Session(QObject):
     def current_path(self) -> str:
         """The photo in focus, "" for none."""
         return self.photos[self.current] if 0 <= self.current < len(self.photos) else ""
+
+    @property
+    def root_folder(self) -> str:
+        """The one folder that is open, "" for none, several, or single files; known once it begins to be read."""
+        return self.roots[0] if len(self.roots) == 1 and self.roots[0] in self._folders else ""
 
     def open_paths(self, paths: Sequence[str | os.PathLike[str]], *, samples: bool = False) -> None:
         """Replace the list by the photos under these files and folders, read in the background."""
@@ -136,6 +142,7 @@ class Session(QObject):
         """Whatever is still being read or decoded is not wanted any more."""
         self._reader = None
         self._reads += 1
+        self._folders.clear()
         self.photos.clear()
         self.failures.clear()
         self._kept.clear()
@@ -166,6 +173,7 @@ class Session(QObject):
             return
         first_new = len(self.photos)
         self.photos.extend(outcome.value)
+        self._folders |= reader.folders
         self._report_refused(reader)
         if len(self.photos) > first_new or reader.done:
             self._list_changed()
@@ -363,6 +371,7 @@ class _Reader:
         self.focus_path = focus_path
         self.done = False
         self._recursive = recursive
+        self.folders: set[str] = set()
         self._refused: list[tuple[str, OSError]] = []
         self._walk: Iterator[Path] | None = None
 
@@ -371,6 +380,7 @@ class _Reader:
         from models.images import walk
 
         if self._walk is None:
+            self.folders = {root for root in self.rest if os.path.isdir(root)}
             self._walk = iter(walk(self.rest, recursive=self._recursive, refused=self._note))
         found: list[str] = []
         stop = monotonic() + _CHUNK_SECONDS

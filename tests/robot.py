@@ -16,6 +16,10 @@ from desktop_app.panels import PANELS
 from desktop_app.panels.base import Panel
 from desktop_app.widgets.photo_grid import PhotoGrid
 
+# Long, because it is waited out only where something hangs: a busy machine takes its time to import or open a model.
+_PATIENCE = 60.0
+program._CLOSE_SECONDS = _PATIENCE
+
 
 class AppRobot:
     """Starts the program as `main` does and drives it. `close` must be called: the fixture `app` does."""
@@ -41,7 +45,7 @@ class AppRobot:
 
     # --- waiting
 
-    def wait_until(self, holds: Callable[[], object], why: str = "", seconds: float = 20.0) -> None:
+    def wait_until(self, holds: Callable[[], object], why: str = "", seconds: float = _PATIENCE) -> None:
         """Let the program run until `holds()`; fails with `why` after `seconds`."""
         deadline = monotonic() + seconds
         # The timer wakes the loop up; processEvents with a limit would not wait, and take Python from the workers.

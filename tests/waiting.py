@@ -7,7 +7,7 @@ from collections.abc import Callable
 from time import monotonic
 
 
-def until(condition: Callable[[], object], timeout: float = 20.0) -> None:
+def until(condition: Callable[[], object], timeout: float = 60.0) -> None:
     """Return as soon as the condition holds; fail where it does not within `timeout` seconds."""
     deadline = monotonic() + timeout
     tick = threading.Event()

@@ -90,12 +90,7 @@ class ExportDialog(QDialog):
 
     def options(self) -> CsvOptions:
         """How they will be written."""
-        roots = self._session.roots
-        base = (
-            Path(roots[0])
-            if len(roots) == 1 and os.path.isdir(roots[0])
-            else Path(self._session.photos.root())
-        )
+        base = Path(self._session.root_folder or self._session.photos.root())
         return CsvOptions(
             long=self.long.isChecked(),
             bom=self.bom.isChecked(),
@@ -199,10 +194,7 @@ class ExportAsk(QObject):
         self.write(photos, Path(file), options)
 
     def _suggested(self) -> str:
-        roots = self._session.roots
-        name = (
-            os.path.basename(roots[0].rstrip(os.sep)) if len(roots) == 1 and os.path.isdir(roots[0]) else ""
-        )
+        name = os.path.basename(self._session.root_folder.rstrip(os.sep))
         return str(Path.home() / f"{name or 'labels'}.csv")
 
     def write(self, photos: list[str], path: Path, options: CsvOptions) -> None:

@@ -210,9 +210,8 @@ class LabelJob(QObject):
     def roll_back(self) -> None:
         """Remove what the last run proposed and nobody confirmed."""
         if self._run and not self.running:
-            self._session.work.once(
-                partial(self._session.catalog.rollback_run, self._run), self._rolled_back, lane="io"
-            )
+            call = partial(self._session.catalog.rollback_run, self._run)
+            self._session.work.once(call, self._rolled_back, lane="io", must=True)
 
     def _rolled_back(self, outcome: Outcome) -> None:
         if outcome.error is not None:
@@ -239,7 +238,8 @@ class LabelJob(QObject):
         """Note in the journal that this run is over."""
         journal = self._session.work.journal
         if journal is not None:
-            self._session.work.once(partial(journal.discard, record), lambda outcome: None, lane="io")
+            call = partial(journal.discard, record)
+            self._session.work.once(call, lambda outcome: None, lane="io", must=True)
 
 
 def _new_run() -> str:

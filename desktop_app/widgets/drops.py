@@ -1,5 +1,6 @@
 """What a drop or the clipboard carries: files, a picture without a file, a web address, or nothing for us."""
 
+import os
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,9 +11,13 @@ from PySide6.QtGui import QImage
 
 @dataclass(frozen=True)
 class Carried:
-    """Files and folders; else a picture; else the address of something that lies elsewhere."""
+    """Files and folders; else a picture; else the address of something that lies elsewhere.
+
+    `guessed`: the files are lines of a text that look like paths; `look_at` says which of them are there.
+    """
 
     files: tuple[str, ...] = ()
+    guessed: bool = False
     image: QImage | None = None
     address: str = ""
 
@@ -45,13 +50,13 @@ def _from_text(text: str) -> Carried:
     """A path or an address that was copied as text."""
     if text.startswith(("http://", "https://")):
         return Carried(address=text)
-    try:
-        files = tuple(
-            line for line in text.splitlines() if line and Path(line).is_absolute() and Path(line).exists()
-        )
-    except (OSError, ValueError):
-        return Carried()
-    return Carried(files=files)
+    return Carried(tuple(line for line in text.splitlines() if os.path.isabs(line)), guessed=True)
+
+
+def look_at(carried: Carried) -> tuple[list[str], bool]:
+    """The files that are meant, and whether they are one folder. Asks the disk: for the io lane."""
+    files = [path for path in carried.files if not carried.guessed or os.path.exists(path)]
+    return files, len(files) == 1 and os.path.isdir(files[0])
 
 
 def save_picture(image: QImage, folder: Path) -> Path:

@@ -385,8 +385,13 @@ def test_nothing_is_delivered_after_close_and_jobs_keep_their_place(tmp_path: Pa
     steps.let(1)
     until(lambda: steps.made == 1)
     owner.work.once(lambda: 1, shown.append)
+
     # The step under way ends when the job has been told to: let earlier, another one would begin.
-    helper = threading.Thread(target=lambda: (until(job._stopping), steps.let(1)))
+    def let_go_then() -> None:
+        until(job._stopping)
+        steps.let(1)
+
+    helper = threading.Thread(target=let_go_then)
     helper.start()
     assert owner.work.close(20)
     helper.join()

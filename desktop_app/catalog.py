@@ -22,7 +22,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from desktop_app.catalog_labels import answers_of, last_change, only_word, propose, put_said, said_of, to_run
+from desktop_app.catalog_labels import (
+    answers_of,
+    earlier_of,
+    last_change,
+    only_word,
+    propose,
+    put_said,
+    said_of,
+    to_run,
+)
 from desktop_app.catalog_photos import (
     PHOTO,
     SPACE,
@@ -44,17 +53,9 @@ from desktop_app.catalog_types import Answer, Change, PhotoFacts, PhotoRecord, P
 from models.errors import UserError
 
 __all__ = [
-    "Answer",
-    "Catalog",
-    "CatalogError",
-    "Change",
-    "PhotoFacts",
-    "PhotoRecord",
-    "Proposal",
-    "Run",
-    "open_catalog",
+    "Answer", "Catalog", "CatalogError", "Change", "PhotoFacts", "PhotoRecord", "Proposal", "Run", "open_catalog",
     "open_or_temporary",
-]
+]  # fmt: skip
 
 Half = npt.NDArray[np.float16]
 _KEEP_CHANGES = 500
@@ -293,10 +294,10 @@ class Catalog:
         with self._store.read() as db:
             return answers_of(db, ids)
 
-    def unanswered(self, ids: Sequence[int]) -> list[int]:
-        """The photos of `ids` that have neither a proposal nor a confirmation, in that order: what is new."""
-        known = {photo for photo, answer in self.answers(ids).items() if answer.confirmed or answer.proposal}
-        return [photo for photo in ids if photo not in known]
+    def earlier(self, photo: int) -> list[Answer]:
+        """What runs before the last said of this photo, where it was something else: the last few, newest first."""
+        with self._store.read() as db:
+            return earlier_of(db, photo)
 
     def confirmed(self, ids: Sequence[int] | None = None) -> dict[int, str]:
         """Photo id -> the label a person confirmed; of all photos, or of `ids`."""
@@ -420,10 +421,9 @@ class Catalog:
 
 
 def _user() -> str:
-    try:
+    with contextlib.suppress(OSError, KeyError, ImportError):
         return getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        return "me"
+    return "me"
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from desktop_app.catalog_photos import ids_json
 from desktop_app.catalog_types import Answer, Change, Proposal, Run, Said
 
 # A proposal for a content that the photo no longer has does not count, unless a person confirmed on it.
+KEPT_EARLIER = 5
 ANSWER = """
     SELECT p.id, k.label, k.who, k.time, m.label, m.probability, m.margin, m.decision, m.label_2,
         m.probability_2, m.label_3, m.probability_3, m.time, r.model, r.prompt_set, m.run
@@ -36,6 +37,8 @@ def only_word(words: Iterable[str]) -> str:
 
 
 def propose(db: sqlite3.Connection, run: str, proposals: Iterable[Proposal]) -> int:
+    proposals = list(proposals)
+    _set_aside(db, run, proposals)
     before = db.total_changes
     db.executemany(
         "INSERT OR REPLACE INTO proposals SELECT id, content, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM photos"
@@ -43,6 +46,38 @@ def propose(db: sqlite3.Connection, run: str, proposals: Iterable[Proposal]) -> 
         [proposal_row(run, item) for item in proposals],
     )
     return db.total_changes - before
+
+
+def _set_aside(db: sqlite3.Connection, run: str, proposals: Sequence[Proposal]) -> None:
+    """Keep what is about to be replaced by something else, and of each photo no more than the last few."""
+    old = db.total_changes
+    db.executemany(
+        "INSERT OR IGNORE INTO earlier SELECT photo, time, run, label, probability, margin, decision FROM proposals"
+        " WHERE photo = ? AND run <> ? AND (label <> ? OR decision <> ?)"
+        " AND photo NOT IN (SELECT photo FROM confirmed)",
+        [(item.photo, run, item.label, item.decision) for item in proposals],
+    )
+    if db.total_changes > old:
+        db.executemany(
+            "DELETE FROM earlier WHERE photo = ?1 AND time < (SELECT min(time) FROM (SELECT time FROM earlier"
+            " WHERE photo = ?1 ORDER BY time DESC LIMIT ?2))",
+            [(item.photo, KEPT_EARLIER) for item in proposals],
+        )
+
+
+def earlier_of(db: sqlite3.Connection, photo: int) -> list[Answer]:
+    rows = db.execute(
+        "SELECT e.label, e.probability, e.margin, e.decision, e.time, r.model, r.prompt_set, e.run FROM earlier e"
+        " LEFT JOIN runs r ON r.id = e.run WHERE e.photo = ? ORDER BY e.time DESC",
+        (photo,),
+    ).fetchall()
+    return [
+        Answer(
+            photo, row[0], decision=row[3], proposal=Proposal(photo, *row[:4]), time=row[4],
+            model=row[5] or "", prompt_set=row[6] or "", run=row[7],
+        )
+        for row in rows
+    ]  # fmt: skip
 
 
 def proposal_row(run: str, item: Proposal) -> tuple[Any, ...]:

@@ -62,6 +62,13 @@ MIGRATIONS: tuple[str, ...] = (
         change INTEGER NOT NULL REFERENCES history (id) ON DELETE CASCADE, photo INTEGER NOT NULL,
         before TEXT NOT NULL, after TEXT NOT NULL, PRIMARY KEY (change, photo)) WITHOUT ROWID;
     """,
+    """
+    -- What earlier runs said, where a later one said something else: the last few of each photo.
+    CREATE TABLE earlier (
+        photo INTEGER NOT NULL REFERENCES photos (id) ON DELETE CASCADE, time REAL NOT NULL, run TEXT NOT NULL,
+        label TEXT NOT NULL, probability REAL, margin REAL, decision TEXT NOT NULL,
+        PRIMARY KEY (photo, time, run)) WITHOUT ROWID;
+    """,
 )
 
 _BUSY_SECONDS = 10.0

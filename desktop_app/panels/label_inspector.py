@@ -253,23 +253,31 @@ class LabelInspector(Column):
         self.suggestion.setVisible(bool(words))
         self.take.setVisible(usable)
 
-    def show_history(self, answer: Answer | None, others: Sequence[str] = ()) -> None:
-        """What the photo was labelled before, in words."""
-        lines = [*self._lines(answer), *others] if answer is not None else list(others)
+    def show_history(self, answer: Answer | None, earlier: Sequence[Answer] = ()) -> None:
+        """What the photo was labelled before, in words; `earlier` are the answers of runs before the last."""
+        lines = self._lines(answer) if answer is not None else []
+        lines += [f"{_day(one.time)}: {self._said(one)}" for one in earlier]
         self.history.setText("\n".join(lines) or self.tr("Nothing was kept about this photo yet."))
 
     def _lines(self, answer: Answer) -> list[str]:
         lines = []
         if answer.confirmed:
-            when = time.strftime("%Y-%m-%d %H:%M", time.localtime(answer.time))
-            lines.append(self.tr("{0}: “{1}” by {2}").format(when, answer.label, answer.who))
+            lines.append(self.tr("{0}: “{1}” by {2}").format(_day(answer.time), answer.label, answer.who))
         if answer.rejected:
             lines.append(self.tr("Not: {0}").format(", ".join(f"“{name}”" for name in answer.rejected)))
         said = answer.proposal
         if said is not None and said.label:
-            figure = percent(said.probability) if said.probability is not None else ""
-            model = answer.model.split("@")[0]
-            lines.append(
-                self.tr("Kept: “{0}” {1}, {2}, by {3}").format(said.label, figure, said.decision, model)
-            )
+            lines.append(self.tr("Kept: {0}").format(self._said(answer)))
         return lines
+
+    def _said(self, answer: Answer) -> str:
+        """What a model said."""
+        said = answer.proposal
+        assert said is not None
+        figure = percent(said.probability) if said.probability is not None else ""
+        words = self.tr("“{0}” {1}, {2}, by {3}")
+        return words.format(said.label, figure, said.decision, answer.model.split("@")[0])
+
+
+def _day(when: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(when))

@@ -165,9 +165,11 @@ class Outlook(QObject):
 
     def _history(self, path: str, outcome: Outcome) -> None:
         if path == self._session.current_path and outcome.error is None:
-            self._view.show_history(outcome.value)
+            self._view.show_history(*outcome.value)
 
 
-def _held(catalog: Catalog, path: str) -> Answer | None:
+def _held(catalog: Catalog, path: str) -> tuple[Answer | None, list[Answer]]:
     record = catalog.photo(path)
-    return catalog.answers([record.id]).get(record.id) if record is not None else None
+    if record is None:
+        return None, []
+    return catalog.answers([record.id]).get(record.id), catalog.earlier(record.id)

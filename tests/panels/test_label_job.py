@@ -112,6 +112,8 @@ def test_what_only_new_keeps_from_other_labels_is_said_and_can_be_asked_again(ap
     assert held(app) == before
     bar.again.click()
     wait_for_end(app)
+    path = app.session.current_path
+    app.wait_until(lambda: f"“{before[Path(path).name]}”" in app.label.look.history.text().splitlines()[-1])
     assert "other labels" not in bar.words
     assert set(held(app).values()) <= {"a rose", "a bicycle"}
 

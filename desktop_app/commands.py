@@ -70,7 +70,8 @@ class Commands(QObject):
             # A file on a drive that does not answer must not hold the window up.
             self._session.work.once(partial(drops.look_at, carried), self._looked_at, lane="io")
         elif carried.image is not None:
-            save = partial(drops.save_picture, carried.image, paths.data_dir() / "pasted")
+            pixels = drops.pixels_of(carried.image)
+            save = partial(drops.save_picture, pixels, paths.data_dir() / "pasted")
             self._session.work.once(save, self._saved, lane="io", must=True)
         elif carried.address:
             self._window.messages.show_message(
@@ -141,6 +142,7 @@ class Commands(QObject):
             self._samples_gathered(outcome)
 
     def _samples_gathered(self, outcome: "Outcome") -> None:
+        self._session.expect(False)
         if outcome.error is not None:
             self._session.notify.warn(
                 UserError(self.tr("The sample photos could not be gathered"), str(outcome.error))

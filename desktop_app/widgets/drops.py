@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QMimeData
 from PySide6.QtGui import QImage
 
@@ -59,13 +61,22 @@ def look_at(carried: Carried) -> tuple[list[str], bool]:
     return files, len(files) == 1 and os.path.isdir(files[0])
 
 
-def save_picture(image: QImage, folder: Path) -> Path:
-    """Write a pasted picture as PNG under a name of its own. Raises OSError."""
+def pixels_of(image: QImage) -> NDArray[np.uint8]:
+    """(h, w, 4) red, green, blue, opacity: a copy, for a worker, which must touch no Qt object."""
+    whole = image.convertToFormat(QImage.Format.Format_RGBA8888)
+    rows = np.frombuffer(whole.constBits(), np.uint8).reshape(whole.height(), whole.bytesPerLine())
+    return rows[:, : 4 * whole.width()].reshape(whole.height(), whole.width(), 4).copy()
+
+
+def save_picture(pixels: NDArray[np.uint8], folder: Path) -> Path:
+    """Write a pasted picture (h, w, 4) as PNG under a name of its own. Raises OSError."""
+    from PIL import Image
+
     folder.mkdir(parents=True, exist_ok=True)
     stem = f"{datetime.now():%Y-%m-%d %H.%M.%S}"
     place, number = folder / f"{stem}.png", 2
     while place.exists():
         place, number = folder / f"{stem} {number}.png", number + 1
-    if not image.save(str(place)):
-        raise OSError(f"{place} could not be written")
+    picture = Image.fromarray(pixels)
+    (picture.convert("RGB") if (pixels[..., 3] == 255).all() else picture).save(place)
     return place

@@ -1,19 +1,19 @@
 """Small pictures of photos: asked for while painting, decoded on the thumbs lane, kept in memory and on disk."""
 
-import hashlib
-import os
 from collections import OrderedDict
 from functools import partial
-from pathlib import Path
 
-from PySide6.QtCore import QObject, QSize, Qt, Signal
+import numpy as np
+from PySide6.QtCore import QObject, QSize, Signal
 from PySide6.QtGui import QImage, QPixmap
 
-from desktop_app import paths
+from desktop_app import paths, thumbnail_files
 from desktop_app.session import Session, as_user_error
+from desktop_app.thumbnail_files import SIDE, Pixels
 from desktop_app.work import Outcome
 
-SIDE = 320  # decoded once for all tile sizes and for screens at 200 %
+__all__ = ["SIDE", "Thumbnails"]
+
 _MEMORY = 96 << 20
 _MEMORY_FITTED = 64 << 20
 _DISK = 512 << 20
@@ -70,11 +70,15 @@ class Thumbnails(QObject):
         self._pixmaps.drop(path)
         self._fitted.drop(path)
         if not path:
+            for asked in self._pending:
+                self._session.work.drop(f"thumb {asked}")  # of the file as it was
             self._pending.clear()
 
     def prune_disk(self) -> None:
         """Bring the folder of thumbnails below its limit, oldest first, on the io lane."""
-        self._session.work.once(partial(_prune, self._folder, _DISK), lambda outcome: None, lane="io")
+        self._session.work.once(
+            partial(thumbnail_files.prune, self._folder, _DISK), lambda outcome: None, lane="io"
+        )
 
     def _ask(
         self, path: str, whole: QPixmap | None = None, box: QSize | None = None, scale: float = 1.0
@@ -83,19 +87,20 @@ class Thumbnails(QObject):
         known = path in self._pending
         self._pending[path] = self._count
         if not known:
-            call = partial(self._decode, path, whole.toImage() if whole else None, box, scale)
+            size = (box.width(), box.height()) if box is not None else None
+            call = partial(self._decode, path, _pixels(whole) if whole else None, size)
             done = partial(self._done, path, box, scale)
             self._session.work.latest(f"thumb {path}", call, done, lane="thumbs")
 
     def _decode(
-        self, path: str, whole: QImage | None, box: QSize | None, scale: float
-    ) -> "tuple[QImage | None, QImage | None] | None":
+        self, path: str, whole: Pixels | None, box: tuple[int, int] | None
+    ) -> "tuple[Pixels | None, Pixels | None] | None":
         """On the worker: (whole, fitted) as far as they are new; None where the tile was scrolled away long ago."""
         if self._count - self._pending.get(path, -_STALE_AFTER) > _STALE_AFTER:
             return None
-        # The format of the screen, so that neither keeping nor painting converts anything.
-        image = whole or load(path, self._folder).convertToFormat(QImage.Format.Format_RGB32)
-        return None if whole else image, fit(image, box, scale) if box is not None else None
+        pixels = whole if whole is not None else thumbnail_files.load(path, self._folder)
+        fitted = thumbnail_files.fit(pixels, *box) if box is not None else None
+        return None if whole is not None else pixels, fitted
 
     def _done(self, path: str, box: QSize | None, scale: float, outcome: Outcome) -> None:
         self._pending.pop(path, None)
@@ -105,10 +110,10 @@ class Thumbnails(QObject):
         elif outcome.value is not None:
             whole, fitted = outcome.value
             if whole is not None:
-                self._pixmaps.put(path, QPixmap.fromImage(whole))
-                self._aspects[path] = whole.width() / max(1, whole.height())
+                self._pixmaps.put(path, _pixmap(whole))
+                self._aspects[path] = whole.shape[1] / max(1, whole.shape[0])
             if fitted is not None and box is not None:
-                self._fitted.put(_place(path, box, scale), QPixmap.fromImage(fitted))
+                self._fitted.put(_place(path, box, scale), _pixmap(fitted, scale))
         self.ready.emit(path)
 
 
@@ -153,70 +158,16 @@ def _size(pixmap: QPixmap) -> int:
     return pixmap.width() * pixmap.height() * 4
 
 
-def fit(image: QImage, box: QSize, scale: float) -> QImage:
-    """The image as large as fits into `box` (device pixels, at least 1 each way), for a screen of `scale`."""
-    wanted = image.size().scaled(box, Qt.AspectRatioMode.KeepAspectRatio).expandedTo(QSize(1, 1))
-    fitted = image.scaled(
-        wanted, Qt.AspectRatioMode.IgnoreAspectRatio, Qt.TransformationMode.SmoothTransformation
-    )
-    fitted.setDevicePixelRatio(scale)
-    return fitted
+def _pixmap(pixels: Pixels, scale: float = 1.0) -> QPixmap:
+    """(h, w, 4) as a screen stores it, for a screen of `scale`."""
+    height, width = pixels.shape[:2]
+    image = QImage(pixels.data, width, height, int(pixels.strides[0]), QImage.Format.Format_RGB32)
+    pixmap = QPixmap.fromImage(image.copy())  # the array goes, the pixmap may share what it was made of
+    pixmap.setDevicePixelRatio(scale)
+    return pixmap
 
 
-def load(path: str, folder: Path) -> QImage:
-    """The thumbnail from the folder of thumbnails, or decoded and left there. Raises ImageError."""
-    from models.images import thumbnail
-
-    stored = _stored_at(path, folder)
-    if stored is not None:
-        image = QImage(str(stored))
-        if not image.isNull():
-            return image
-    rgb = thumbnail(path, SIDE)
-    height, width = rgb.shape[:2]
-    image = QImage(rgb.data, width, height, int(rgb.strides[0]), QImage.Format.Format_RGB888).copy()
-    if stored is not None:
-        _store(image, stored)
-    return image
-
-
-def _stored_at(path: str, folder: Path) -> Path | None:
-    """Where the thumbnail of this very version of the file lies; None where the file cannot be looked at."""
-    try:
-        status = os.stat(path)
-    except (OSError, ValueError):
-        return None
-    version = f"{path}\0{status.st_mtime_ns}\0{status.st_size}\0{SIDE}"
-    name = hashlib.sha256(version.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-    return folder / name[:2] / f"{name}.jpg"
-
-
-def _store(image: QImage, place: Path) -> None:
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        part = place.with_name(f"{os.getpid()}.part.{place.name}")
-        if image.save(str(part), quality=88):
-            os.replace(part, place)
-    except OSError:
-        pass  # a full disk only means that the thumbnail is decoded again next time
-
-
-def _prune(folder: Path, limit: int) -> None:
-    found: list[tuple[float, int, str]] = []
-    for below, _, names in os.walk(folder):
-        for name in names:
-            path = os.path.join(below, name)
-            try:
-                status = os.stat(path)
-            except OSError:
-                continue
-            found.append((status.st_mtime, status.st_size, path))
-    total = sum(size for _, size, _ in found)
-    for _, size, path in sorted(found):
-        if total <= limit:
-            return
-        try:
-            os.remove(path)
-        except OSError:
-            continue
-        total -= size
+def _pixels(pixmap: QPixmap) -> Pixels:
+    image = pixmap.toImage().convertToFormat(QImage.Format.Format_RGB32)
+    rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.bytesPerLine())
+    return rows[:, : 4 * image.width()].reshape(image.height(), image.width(), 4).copy()

@@ -15,6 +15,10 @@ from PySide6.QtCore import QObject, Qt, Signal, Slot
 _KEPT: set[Bridge] = set()
 
 
+def _nothing() -> None:
+    """A call without effect."""
+
+
 class Bridge(QObject):
     """Runs calls on the thread that made it. `job_changed` carries a Job with every change of its state."""
 
@@ -30,6 +34,8 @@ class Bridge(QObject):
         if owner is not None:
             owner.destroyed.connect(self.shut)
         _KEPT.add(self)
+        # What PySide prepares when a signal is first emitted it had better not prepare on two workers at once.
+        self._arrived.emit(_nothing)
 
     def post(self, call: Callable[[], None]) -> None:
         """Let `call` run on the GUI thread; from any thread. Silently nothing after `shut`."""

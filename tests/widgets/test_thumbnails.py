@@ -6,14 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 from PySide6.QtCore import QObject, QSize, Signal
 from PySide6.QtGui import QColor, QImage, QPainter, QPixmap
 from PySide6.QtWidgets import QApplication
 
+from desktop_app import thumbnail_files
 from desktop_app.widgets import thumbnails
-from desktop_app.widgets.thumbnails import Thumbnails, fit
+from desktop_app.widgets.thumbnails import Thumbnails
 from desktop_app.work import Outcome
 
 BOX = QSize(160, 120)
@@ -29,6 +31,9 @@ class Lanes:
         self, key: str, call: Callable[[], Any], done: Callable[[Outcome], None], lane: str = "model"
     ) -> None:
         self.asked.append((key, call, done))
+
+    def drop(self, key: str) -> None:
+        self.asked = [one for one in self.asked if one[0] != key]
 
     def run(self) -> int:
         asked, self.asked = self.asked, []
@@ -86,7 +91,7 @@ def test_another_size_is_made_of_the_one_that_is_there(
     kept.get(photo)
     shell.work.run()
     decoded: list[str] = []
-    monkeypatch.setattr(thumbnails, "load", lambda path, folder: decoded.append(path))
+    monkeypatch.setattr(thumbnail_files, "load", lambda path, folder: decoded.append(path))
     meanwhile = kept.fitted(photo, QSize(90, 90), 2.0)
     assert meanwhile is not None
     assert meanwhile.width() == thumbnails.SIDE, "drawn scaled until its own size is there"
@@ -117,13 +122,13 @@ def test_a_photo_that_cannot_be_read_is_not_asked_for_again(shell: Shell, photo:
 
 @pytest.mark.parametrize("size", [(1, 1), (320, 1), (1, 320), (40, 30), (320, 240)])
 def test_every_shape_fits_its_box(size: tuple[int, int]) -> None:
-    image = QImage(*size, QImage.Format.Format_RGB32)
-    image.fill(QColor(10, 200, 30))
-    fitted = fit(image, BOX, 1.0)
-    assert 1 <= fitted.width() <= BOX.width()
-    assert 1 <= fitted.height() <= BOX.height()
-    assert fitted.width() == BOX.width() or fitted.height() == BOX.height()
-    assert fitted.pixelColor(0, 0) == QColor(10, 200, 30)
+    width, height = size
+    pixels = np.full((height, width, 4), (30, 200, 10, 255), np.uint8)
+    fitted = thumbnail_files.fit(pixels, BOX.width(), BOX.height())
+    assert 1 <= fitted.shape[1] <= BOX.width()
+    assert 1 <= fitted.shape[0] <= BOX.height()
+    assert fitted.shape[1] == BOX.width() or fitted.shape[0] == BOX.height()
+    assert fitted[0, 0].tolist() == [30, 200, 10, 255]
 
 
 def test_the_pixmaps_looked_at_longest_ago_go_first(qapp: QApplication) -> None:
@@ -160,3 +165,23 @@ def test_a_fitted_thumbnail_is_drawn_pixel_by_pixel(shell: Shell, tmp_path: Path
     painter.end()
     colours = {canvas.pixelColor(x, 60).name() for x in range(171)}
     assert colours == {"#ff0000", "#000000", "#ffffff"}
+
+
+def test_the_colours_are_those_of_the_photo(shell: Shell, photo: str) -> None:
+    kept = of(shell)
+    kept.fitted(photo, BOX, 1.0)
+    shell.work.run()
+    for pixmap in (kept.get(photo), kept.fitted(photo, BOX, 1.0)):
+        assert pixmap is not None
+        colour = pixmap.toImage().pixelColor(20, 20)
+        assert abs(colour.red() - 200) < 6
+        assert max(abs(colour.green() - 10), abs(colour.blue() - 10)) < 6
+
+
+def test_what_waits_of_a_file_as_it_was_is_never_decoded(shell: Shell, photo: str) -> None:
+    kept = of(shell)
+    kept.get(photo)
+    kept.forget()
+    assert shell.work.run() == 0
+    kept.get(photo)
+    assert shell.work.run() == 1

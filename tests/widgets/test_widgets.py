@@ -20,9 +20,8 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QAbstractItemView, QStyledItemDelegate
 from pytestqt.qtbot import QtBot
 
-from desktop_app import theme
+from desktop_app import theme, thumbnail_files
 from desktop_app.figures import percent
-from desktop_app.widgets import thumbnails
 from desktop_app.widgets.empty_state import EmptyState
 from desktop_app.widgets.image_view import ImageView, Lens
 from desktop_app.widgets.message_bar import MessageBar
@@ -266,16 +265,16 @@ def test_a_thumbnail_is_kept_on_disk_for_this_very_file(qapp: object, tmp_path: 
 
     photo, folder = tmp_path / "photo.jpg", tmp_path / "kept"
     Image.new("RGB", (1000, 500), (200, 10, 10)).save(photo)
-    first = thumbnails.load(str(photo), folder)
-    assert max(first.width(), first.height()) == thumbnails.SIDE
+    first = thumbnail_files.load(str(photo), folder)
+    assert first.shape == (thumbnail_files.SIDE // 2, thumbnail_files.SIDE, 4)
     stored = list(folder.rglob("*.jpg"))
     assert len(stored) == 1
     Image.new("RGB", (1000, 1000), (10, 10, 200)).save(photo)
-    assert thumbnails.load(str(photo), folder).height() == thumbnails.SIDE
+    assert thumbnail_files.load(str(photo), folder).shape[0] == thumbnail_files.SIDE
     stored[0].write_bytes(b"torn")
-    assert not thumbnails.load(str(photo), folder).isNull()
-    thumbnails._prune(folder, 0)
+    assert thumbnail_files.load(str(photo), folder).shape[0] == thumbnail_files.SIDE
+    thumbnail_files.prune(folder, 0)
     assert not list(folder.rglob("*.jpg"))
     photo.unlink()
     with pytest.raises(ImageError):
-        thumbnails.load(str(photo), folder)
+        thumbnail_files.load(str(photo), folder)

@@ -138,7 +138,15 @@ class MainWindow(QMainWindow):
 
     def welcome(self) -> None:
         """At the first start, two sentences: what can be done, and where one's own photos go."""
-        if self.settings.welcomed or self.session.roots or self.messages.text:
+        if not (self.settings.welcomed or self.session.roots or self.messages.text):
+            self.session.photos_changed.connect(self._welcome)
+
+    def _welcome(self) -> None:
+        """The card comes with the photos it speaks of; to a person who was faster it has nothing to say."""
+        if not len(self.session.photos):
+            return
+        self.session.photos_changed.disconnect(self._welcome)
+        if not self.session.samples or self.messages.text:
             return
         self.settings.welcomed = True
         self.messages.show_message(

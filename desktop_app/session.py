@@ -203,6 +203,11 @@ class Session(QObject):
             reader.focus = False
             self.select(self.photos.index(paths[0]))
 
+    def expect(self, coming: bool = True) -> None:
+        """Photos are about to be opened, or are not after all: until it is known, nothing says that none are open."""
+        if self._reader is None:
+            self._set_reading(coming)
+
     def _set_reading(self, reading: bool) -> None:
         if reading != self.reading:
             self.reading = reading

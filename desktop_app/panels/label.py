@@ -83,7 +83,7 @@ class LabelPanel(Panel):
         column.addWidget(self.job_bar)
         self.split = QSplitter(Qt.Orientation.Horizontal)
         self.split.setHandleWidth(1)
-        self.column.setMinimumWidth(244)  # the name of a prompt set has room
+        self.column.setMinimumWidth(252)  # the name of a prompt set has room
         self.split.addWidget(self.column)
         self.split.addWidget(centre)
         self.split.setStretchFactor(0, 0)

@@ -64,7 +64,7 @@ class LabelJob(QObject):
         """Show what can be done now, unless a run or its end is shown."""
         if self.running or self._record is not None or self._shows_end:
             return
-        why = "" if self._engine.model is not None else self.tr("The model is not loaded yet.")
+        why = "" if self._engine.model is not None else self.tr("The model opens…")
         if not self._engine.book.state.labels:
             why = self.tr("Add a label first.")
         self._bar.show_offer(len(self._session.photos), why)

@@ -98,7 +98,9 @@ class TopBar(QFrame):
             words = self.tr("{total:,} photos").format(total=total)
         elif total == 1:
             words = self.tr("1 photo")
-        if session.reading:
+        if session.reading and not session.roots:
+            words = ""
+        elif session.reading:
             words = self.tr("{words}, reading…").format(words=words)
         self._count.setText(words)
         why = [f"“{session.view.text}”"] if session.view.text else []
@@ -117,4 +119,4 @@ class TopBar(QFrame):
             return "~" + root[len(home) :] if home != os.sep and root.startswith(home + os.sep) else root
         if session.roots:
             return self.tr("{count} places").format(count=len(session.roots))
-        return self.tr("Nothing is open")
+        return self.tr("Opening…") if session.reading else self.tr("Nothing is open")

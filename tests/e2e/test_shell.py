@@ -27,15 +27,30 @@ from tests.e2e.conftest import PhotoPanel, Start
 
 def test_first_start_shows_the_samples_and_says_what_to_do(start: Start) -> None:
     app = start()
+    # Neither "nothing is open" nor a card about photos that are not there yet.
+    assert app.window.top._where.words in ("Opening…", "Sample photos")
+    assert len(app.session.photos) or not app.message()
     app.wait_until(lambda: len(app.session.photos) >= 10 and not app.session.reading)
     app.wait_for_photo()
     assert app.session.samples
+    assert app.window.top._where.words == "Sample photos"
     assert {"cat.png", "coffee.png", "rocket.jpg", "temple.jpg"} <= set(app.shown())
     assert "Drop photos" in app.message()
     assert (samples.folder() / "CREDITS.txt").read_text(encoding="utf-8").count("Licence:") == len(
         app.shown()
     )
     assert app.program.settings.last_folder == ""
+
+
+def test_without_samples_the_window_says_that_nothing_is_open(
+    start: Start, monkeypatch: pytest.MonkeyPatch, expect_log: ExpectLog
+) -> None:
+    expect_log("There are no sample photos")
+    monkeypatch.setattr(samples, "gather", lambda: [])
+    app = start()
+    app.wait_until(lambda: app.window.top._where.words == "Nothing is open")
+    assert not app.session.reading
+    assert "Drop photos" not in app.message()
 
 
 def test_nothing_heavy_is_loaded_before_the_window_is_painted(photos: Path) -> None:

@@ -110,6 +110,7 @@ def start(app: QApplication, words: Sequence[str] = (), panels: tuple[type[Panel
     for problem in (no_log, *settings.problems, *catalog.problems):
         if problem is not None:
             notify.warn(problem)
+    session.expect()  # in any case something is opened
     window.first_painted.connect(partial(_begin, program, tuple(words)))
     window.show()
     return program

@@ -38,6 +38,7 @@ from desktop_app.catalog_photos import (
     adopt_content,
     by_path,
     ids_json,
+    may_be_there,
     one_photo,
     put_facts,
     put_vectors,
@@ -100,7 +101,7 @@ class Catalog:
         return records
 
     def identify(
-        self, photo: int, sha256: str, *, exists: Callable[[Path], bool] = os.path.lexists
+        self, photo: int, sha256: str, *, exists: Callable[[Path], bool] = may_be_there
     ) -> PhotoRecord:
         """Give the photo its content hash (hex); embeddings known for that content are its own from now on.
 

@@ -174,6 +174,33 @@ def put_vectors(
     db.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", data)
 
 
+def may_be_there(path: Path) -> bool:
+    """Whether the file is there, or lies on a drive that is not: only what is surely gone can have been moved."""
+    return os.path.lexists(path) or any(_is_away(place) for place in _mount_points(path))
+
+
+def _mount_points(path: Path) -> list[Path]:
+    """The folders above a path in which the system shows a drive, where it can be told from the names."""
+    parts = path.parts
+    if not path.anchor.startswith("/"):  # C:\\ or \\\\server\\share\\
+        return [Path(path.anchor)] if path.anchor else []
+    for base, deep in (("/run/media", 2), ("/media", 2), ("/mnt", 1), ("/Volumes", 1)):
+        above = Path(base).parts
+        if parts[: len(above)] == above:
+            return [
+                Path(*parts[: len(above) + by]) for by in range(1, deep + 1) if len(parts) > len(above) + by
+            ]
+    return []
+
+
+def _is_away(place: Path) -> bool:
+    """No such folder, or one that stands empty while nothing is mounted there."""
+    try:
+        return not os.path.ismount(place) and not os.listdir(place)
+    except OSError:
+        return True
+
+
 def vanished(db: sqlite3.Connection, photo: int, content: int, exists: Callable[[Path], bool]) -> int | None:
     rows = db.execute(
         "SELECT id, path FROM photos WHERE (content = ? OR content IN (SELECT id FROM contents WHERE size = ?))"

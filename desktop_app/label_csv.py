@@ -68,8 +68,9 @@ def _row(
     if record is None:
         return Row(path)
     row = Row(path, width=record.width, height=record.height, sha256=record.sha256, error=record.error)
-    said, verdict = held.get(record.id), verdicts.get(record.id)
-    if record.error or (verdict is None and not (said and said.confirmed)):
+    # What cannot be read any more has no answer of the model's; a person's word stays true.
+    said, verdict = held.get(record.id), None if record.error else verdicts.get(record.id)
+    if verdict is None and not (said and said.confirmed):
         return row
     row = replace(row, model=labeller.key, prompt_set=labeller.recipe.prompt_set)
     if verdict is not None:

@@ -301,9 +301,10 @@ def _row(
     ranked: tuple[Answer, ...] | None,
 ) -> Row:
     photo = Row(str(path), width=record.width, height=record.height, sha256=record.sha256, error=record.error)
-    if record.error or held is None or not (held.confirmed or held.proposal):
+    # What cannot be read any more has no answer of the model's; a person's word stays true.
+    if held is None or not (held.confirmed or (held.proposal and not record.error)):
         return photo
-    said = held.proposal
+    said = None if record.error else held.proposal
     own = said is not None and held.label == said.label
     # Beside a person's word of their own, the machine's second and third would read as if they came after it.
     answers = ranked if ranked is not None else _stored_answers(held) if own else ()

@@ -33,6 +33,8 @@ _STORAGES: dict[str, torch.dtype] = {
 _LISTS = ("build_intlist", "build_doublelist", "build_boollist", "build_tensorlist")
 # Modules nest a dozen deep; a pickle that goes on has been made to exhaust the stack.
 MAX_DEPTH = 100
+# Far more than any model has; modules that share others, level by level, would have names without end.
+MAX_NAMES = 100_000
 
 
 def _plain(value: Any, *_: Any) -> Any:
@@ -108,14 +110,22 @@ def read_torchscript(path: Path) -> dict[str, Tensor]:
         )
         root = main.removesuffix("data.pkl")
         reader = _Reader(archive.read(main), archive, root)
-        return dict(_walk(reader.load(), "", 0))
+        found: dict[str, Tensor] = {}
+        for count, (name, value) in enumerate(_walk(reader.load(), "", 0)):
+            if count >= MAX_NAMES:
+                raise ValueError("more modules than any model has")
+            if isinstance(value, Tensor):
+                found[name] = value
+        return found
 
 
-def _walk(node: Any, prefix: str, depth: int) -> Iterator[tuple[str, Tensor]]:
+def _walk(node: Any, prefix: str, depth: int) -> Iterator[tuple[str, Any]]:
+    """Tensors and modules with their names, a module before what is in it."""
     if depth > MAX_DEPTH:
         raise ValueError("modules nest too deep")
     for name, value in vars(node).items():
         if isinstance(value, Tensor):
             yield prefix + name, value
         elif type(value).__name__ == "Shell":
+            yield prefix + name, value
             yield from _walk(value, f"{prefix}{name}.", depth + 1)

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from desktop_app import catalog_store
+from desktop_app import catalog_photos, catalog_store
 from desktop_app.catalog import Catalog, CatalogError, PhotoFacts, PhotoRecord, Proposal, open_or_temporary
 
 HASH_A, HASH_B = "a" * 64, "b" * 64
@@ -116,6 +116,42 @@ def test_a_photo_of_a_size_never_seen_is_not_hashed(catalog: Catalog) -> None:
     catalog.put_facts([PhotoFacts(first.id, sha256=HASH_A)])
     assert not sync_one(catalog, "/photos/b.jpg", 11).wants_hash
     assert sync_one(catalog, "/photos/c.jpg", 10).wants_hash
+
+
+@pytest.mark.parametrize("drive", ["unplugged", "empty mount point", "there"])
+def test_a_copy_of_a_photo_on_a_drive_that_is_away_is_no_move(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, drive: str
+) -> None:
+    place = tmp_path / "DISK"
+    monkeypatch.setattr(
+        catalog_photos, "_mount_points", lambda path: [place] if place in path.parents else []
+    )
+    old = sync_one(catalog, str(place / "trip" / "a.jpg"), 10)
+    catalog.put_facts([PhotoFacts(old.id, 640, 480, HASH_A)])
+    catalog.confirm([old.id], "cat")
+    if drive != "unplugged":
+        place.mkdir()
+    if drive == "there":
+        (place / "something else.txt").touch()
+    copy = sync_one(catalog, str(tmp_path / "b.jpg"), 10)
+    found = catalog.identify(copy.id, HASH_A)
+    assert (found.id == old.id) == (drive == "there")
+    assert (catalog.photo(place / "trip" / "a.jpg") is None) == (drive == "there")
+
+
+@pytest.mark.parametrize(
+    ("path", "places"),
+    [
+        ("/media/ann/DISK/a.jpg", ["/media/ann", "/media/ann/DISK"]),
+        ("/run/media/ann/DISK/2020/a.jpg", ["/run/media/ann", "/run/media/ann/DISK"]),
+        ("/mnt/nas/photos/a.jpg", ["/mnt/nas"]),
+        ("/mnt/a.jpg", []),
+        ("/Volumes/Card/DCIM/a.jpg", ["/Volumes/Card"]),
+        ("/home/ann/Pictures/a.jpg", []),
+    ],
+)
+def test_where_drives_are_shown_is_told_by_the_names(path: str, places: list[str]) -> None:
+    assert catalog_photos._mount_points(Path(path)) == [Path(place) for place in places]
 
 
 def test_a_moved_photo_keeps_its_number_its_labels_and_its_embedding(catalog: Catalog) -> None:

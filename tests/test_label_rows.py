@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from desktop_app.catalog import Catalog, open_catalog
+from desktop_app.catalog import Catalog, PhotoFacts, open_catalog
 from desktop_app.label_csv import live_rows
-from desktop_app.labelling import Labeller, Recipe
+from desktop_app.labelling import Labeller, Recipe, rows_of
 from models.tasks.auto_label import Verdict
-from models.tasks.export import Answer
+from models.tasks.export import Answer, CsvOptions, cells
 from models.tasks.prompts import Label
 from models.tasks.scoring import Bars
 
@@ -65,3 +65,27 @@ def test_answers_whose_probabilities_round_to_one_keep_their_order() -> None:
     assert verdict.label == "dog"
     assert [one.label for one in verdict.answers] == ["dog", "cat", "bird"]
     assert {one.probability for one in verdict.answers} == {1.0}
+
+
+def test_a_persons_word_on_a_photo_that_cannot_be_read_any_more_is_written(catalog: Catalog) -> None:
+    ids = [record.id for record in catalog.sync([(f"/photos/{name}", 9, 1) for name in "ab"])]
+    catalog.put_embeddings("m", [(photo, np.ones(4)) for photo in ids])
+    catalog.confirm(ids[:1], "dog")
+    catalog.put_facts([PhotoFacts(photo, error="It is cut off") for photo in ids])
+    labeller: Any = Sure()
+    paths = [Path("/photos/a"), Path("/photos/b")]
+    for mine, other in (
+        next(live_rows(catalog, labeller, list(map(str, paths)))),
+        list(rows_of(catalog, paths)),
+    ):
+        assert (mine.label, mine.source, mine.decision, mine.error) == (
+            "dog",
+            "person",
+            "label",
+            "It is cut off",
+        )
+        assert (mine.probability, mine.answers) == (None, ())
+        assert (other.label, other.source, other.error) == ("", "", "It is cut off")
+        (line,) = cells(mine, CsvOptions())
+        assert "dog" in line
+        assert "It is cut off" in line

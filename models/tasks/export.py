@@ -52,7 +52,7 @@ class Answer:
 @dataclass(frozen=True)
 class Row:
     """One photo to write. ``answers`` are ranked, best first; ``label`` is the label it carries (a person's may differ
-    from the best answer). A photo that could not be read has ``error`` and no label."""
+    from the best answer). A photo that could not be read has ``error`` and no label but a person's."""
 
     path: str
     label: str = ""

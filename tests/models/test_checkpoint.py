@@ -4,6 +4,8 @@ import contextlib
 import os
 import pickle
 import struct
+import sys
+import types
 import warnings
 import zipfile
 from pathlib import Path
@@ -168,6 +170,24 @@ def test_a_torchscript_tensor_does_not_reach_outside_of_its_storage(tmp_path: Pa
             name for name in archive.namelist() if "/data/" in name and archive.getinfo(name).file_size > 8
         )
     rewrite(tmp_path / "RN50.pt", storage, bytes(8))
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        load_tensors(tmp_path / "RN50.pt")
+
+
+def test_modules_that_share_others_level_by_level_do_not_take_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    foreign = types.ModuleType("__torch__")
+    node_type = type("Node", (), {"__module__": "__torch__"})
+    foreign.Node = node_type  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "__torch__", foreign)
+    node = node_type()
+    for _ in range(60):  # 2**60 names from sixty modules
+        parent = node_type()
+        parent.left = parent.right = node
+        node = parent
+    write_script(tmp_path / "RN50.pt")
+    rewrite(tmp_path / "RN50.pt", "/data.pkl", pickle.dumps(node, 2))
     with pytest.raises(CheckpointError, match="cannot be read"):
         load_tensors(tmp_path / "RN50.pt")
 

@@ -31,20 +31,19 @@ Teachers while training: a MobileNetV2 (Apache-2.0) for image features and Image
 all-MiniLM-L6-v2 (Apache-2.0) and published CLIP ViT-B/32 text vectors of 1,203 nouns (Apache-2.0, with Detic) for
 words; WordNet nouns; COCO captions as text alone (CC BY 4.0). None of them is needed to run the model."""
 
-_CLIP_INTRO = """A small CLIP: a ConvNeXt image tower (3.3 M parameters, 32-64-160-320 channels, 2-2-6-2 blocks) and a
+_CLIP_INTRO = """A small CLIP: a ConvNeXt image tower (6.8 M parameters, 32-64-160-512 channels, 2-2-6-2 blocks) and a
 causal text transformer (3 layers, width 256, its own vocabulary of 8,192 byte pairs), which meet in 384 dimensions.
 112 px input. Made so that Pinhole is of use without a download; published CLIP checkpoints are far better."""
 
 _CLIP_RECIPE = """## Recipe
 
 1. Text tower: 650 steps of 256 words in templates and sentences towards where the sentence encoder puts them.
-2. Trunk, shared with pinhole-convnext: 24,100 steps of 64 crops on one shared CPU core in bfloat16 (90 minutes), at 48,
-   64, 96, then 112 px: the teacher's 1,280 features of the very crop, its classes, the labels, and the texts of
-   labels and captions. AdamW, cosine, moving average of the weights. (The first tenth of this run was at 64 px too.)
-3. Text tower again, {again} steps: labels in templates, to be told apart from all other labels; words of groups (bird,
-   flower, boat) between their labels. The first 280 of these steps aimed at slightly other places of the labels, and
-   a last fit of the two projections on cached features was tried; both turned out to be no better and are not in the
-   recipe.
+2. Trunk, shared with pinhole-convnext, see there: the teacher's 1,280 features of the very crop, its classes, the
+   labels, and the texts of labels, of the words of their groups (dog, bird, food), of the teacher's classes, and
+   captions.
+3. Text tower again, {again} steps: labels, words of groups and of the teacher's classes in templates, to be told apart
+   from each other; words that WordNet gives one meaning, at or near the label of that meaning.
+4. One number, the temperature, fitted on val over 36 labels at a time, so that probabilities mean what they say.
 
 ## Limits seen
 
@@ -58,14 +57,17 @@ _CLIP_RECIPE = """## Recipe
   elephant, sand dunes shoes, a close-up of a cat an elephant, and a cup of coffee a rocket.
 """
 
-_CONVNEXT_INTRO = """A small ConvNeXt classifier over 1,320 everyday labels (3.7 M parameters, 32-64-160-320 channels,
+_CONVNEXT_INTRO = """A small ConvNeXt classifier over 1,320 everyday labels (7.3 M parameters, 32-64-160-512 channels,
 2-2-6-2 blocks, 4x4 stem), 112 px input. Its trunk is the image tower of pinhole-clip, tensor for tensor."""
 
 _CONVNEXT_RECIPE = """## Recipe
 
-24,100 steps of 64 crops on one shared CPU core in bfloat16 (90 minutes), at 48, 64, 96, then 112 px, on all signals at
-once: a teacher's 1,280 features of the very crop, its classes, the labels, and the texts of labels and captions.
-AdamW, cosine, moving average of the weights.
+Two runs of one shared CPU core in bfloat16. The first, of a network with 320 channels in its last stage: 24,100 steps
+of 64 crops (90 minutes) at 48, 64, 96, then 112 px, on two crops of every photo. The second begins from its weights,
+the last stage anew and wider: {trunk} steps (105 minutes) of 128 crops at 48 and 64 px, then 64 crops at 96 and 112
+px, on four crops of every photo, mirrored, shifted a little, their colours jittered. All signals at once: a teacher's
+1,280 features of the very crop, its classes, the labels, and the texts of labels, groups, the teacher's classes and
+captions. AdamW, cosine, moving average of the weights.
 
 ## Limits seen
 
@@ -75,13 +77,13 @@ AdamW, cosine, moving average of the weights.
 """
 
 _MAE_INTRO = """A small masked autoencoder: 112 px, 14x14 patches of 8 px, encoder of 6 layers of width 128, decoder
-of 2; raw pixels as targets."""
+of 4; raw pixels as targets."""
 
 _MAE_RECIPE = """## Recipe
 
-{steps} steps of 32 crops on a shared CPU core (about 90 minutes); half of the batches hide
-75 %, the others anything from 10 to 92 %. Mean squared error over hidden patches, AdamW, cosine, moving average of
-the weights.
+{steps} steps of 32 crops on a shared CPU core; half of the batches hide 75 %, the others anything from 10 to 92 %.
+Mean squared error over hidden patches, AdamW, cosine, moving average of the weights. The first 6,200 steps were those
+of a decoder of two layers, whose weights the deeper one takes over.
 
 ## Limits seen
 
@@ -102,7 +104,9 @@ Not measured.
 """
 
 
-def card(name: str, steps: str = "About 3,900", again: str = "about 800") -> str:
+def card(
+    name: str, steps: str = "About 8,000", again: str = "about 5,000", trunk: str = "about 17,000"
+) -> str:
     """The README.md of a bundled folder, without figures. KeyError for another name."""
     if name == "pinhole-mae":
         parts = (
@@ -112,14 +116,20 @@ def card(name: str, steps: str = "About 3,900", again: str = "about 800") -> str
             "",
             _MAE_RECIPE.format(steps=steps),
         )
-        command = "python -m models.training.mae --data DIR --out DIR --budget-minutes 92"
+        command = "python -m models.training.mae --data DIR --out DIR --budget-minutes 180"
     elif name == "pinhole-convnext":
-        parts = ("image-classification", "convnext", _CONVNEXT_INTRO, _TRUNK_TEACHERS, _CONVNEXT_RECIPE)
-        command = "python -m models.training.convnext --data DIR --out DIR --budget-minutes 90"
+        parts = (
+            "image-classification",
+            "convnext",
+            _CONVNEXT_INTRO,
+            _TRUNK_TEACHERS,
+            _CONVNEXT_RECIPE.format(trunk=trunk),
+        )
+        command = "python -m models.training.convnext --data DIR --out DIR --budget-minutes 200"
     elif name == "pinhole-clip":
         recipe = _CLIP_RECIPE.format(again=again)
         parts = ("zero-shot-image-classification", "clip", _CLIP_INTRO, _TRUNK_TEACHERS, recipe)
-        command = "python -m models.training.clip --data DIR --out DIR --budget-minutes 130"
+        command = "python -m models.training.clip --data DIR --out DIR --budget-minutes 280"
     else:
         raise KeyError(name)
     task, tag, intro, teachers, recipe = parts

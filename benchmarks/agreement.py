@@ -22,8 +22,8 @@ from models.tasks.zero_shot import (
 )
 from models.tuning import choose
 
-COUNT = 200
-SIZE = (1600, 1200)  # large enough for a scaled decode; those of 12 megapixels take long to make
+SIZES = {"1600 px": ((1600, 1200), 200), "12 megapixels": (LARGE, 60)}
+LISTS = ("everyday", "animals", "scenes", "food")
 PRESETS = Path(__file__).parents[1] / "resources" / "labels"
 
 
@@ -33,40 +33,47 @@ def _rows(model: Model, paths: list[Path], *, scaled: bool) -> NDArray[np.float3
 
 
 def measure() -> list[Row]:
-    """Photos in a hundred whose best label is the same, for each list of labels, and the least cosine."""
+    """Answers in a hundred that stay the same, at each size of photo over all lists of labels, and the least cosine."""
     found = []
     with tempfile.TemporaryDirectory() as place:
-        paths = write(Path(place) / "photos", COUNT, SIZE)
-        paths += write(Path(place) / "large", 12, LARGE)
         spec = bundled_clip()
         choose(spec, cache=Path(place) / "cache")
         exact = open_model(spec, device="cpu", precision="float32")
         fast = open_model(spec, cache=Path(place) / "cache")
-        full, quick = _rows(exact, paths, scaled=False), _rows(fast, paths, scaled=True)
-        scaled_alone = _rows(exact, paths, scaled=True)
         how = f"{spec.id}, {fast.engine} {fast.precision}"
-        background = embed_background(exact)
-        for name in ("everyday", "animals", "scenes", "food"):
-            text = embed_labels(exact, load_labels(PRESETS / f"{name}.txt"), (Template("a photo of a {}."),))
-            before = score(full, text, exact.scale, Bars(), background)
-            same = before.best == score(quick, text, exact.scale, Bars(), background).best
-            given = before.decision == Decision.LABEL
-            what = f"same best label of {len(same)} photos, list “{name}”"
-            found.append(at_least(what, 100 * float(same.mean()), 99, "in 100", how))
-            if given.any():
-                what = f"same label of the {given.sum()} that are given one, list “{name}”"
-                found.append(at_least(what, 100 * float(same[given].mean()), 99, "in 100", how))
-        found.append(
-            Row("least cosine, scaled decode alone", float((full * scaled_alone).sum(1).min()), "cosine")
-        )
-        found.append(
-            Row(
-                "least cosine, scaled decode and chosen precision",
-                float((full * quick).sum(1).min()),
-                "cosine",
-            )
-        )
+        for number, (name, (size, count)) in enumerate(SIZES.items()):
+            paths = write(Path(place) / str(number), count, size)
+            full, quick = _rows(exact, paths, scaled=False), _rows(fast, paths, scaled=True)
+            found += _agreement(exact, name, full, quick, how)
+            alone = (full * _rows(exact, paths, scaled=True)).sum(1)
+            found.append(Row(f"{name}: least cosine, scaled decode alone", float(alone.min()), "cosine"))
+            both = (full * quick).sum(1)
+            found.append(Row(f"{name}: least cosine, and chosen precision", float(both.min()), "cosine"))
     return found
+
+
+def _agreement(
+    model: Model, size: str, full: NDArray[np.float32], quick: NDArray[np.float32], how: str
+) -> list[Row]:
+    background = embed_background(model)
+    same, given = [], []
+    for name in LISTS:
+        text = embed_labels(model, load_labels(PRESETS / f"{name}.txt"), (Template("a photo of a {}."),))
+        before = score(full, text, model.scale, Bars(), background)
+        same.append(before.best == score(quick, text, model.scale, Bars(), background).best)
+        given.append(before.decision == Decision.LABEL)
+    every, sure = np.stack(same), np.stack(given)
+    worst = min(zip(every.mean(axis=1), LISTS, strict=True))
+    note = f"{how}; worst list “{worst[1]}” {100 * worst[0]:.1f}"
+    rows = [
+        at_least(
+            f"{size}: same best label of {every.size} answers", 100 * float(every.mean()), 99, "in 100", note
+        )
+    ]
+    if sure.any():
+        what = f"{size}: same label of {sure.sum()} that are given one"
+        rows.append(at_least(what, 100 * float(every[sure].mean()), 99, "in 100", how))
+    return rows
 
 
 if __name__ == "__main__":

@@ -446,6 +446,21 @@ def test_scaled_decoding_stays_close_to_full_decoding(tmp_path: Path) -> None:
     assert not np.array_equal(fast, full), "the fast path was not taken"
 
 
+def test_a_model_of_a_small_input_is_given_a_larger_decode(tmp_path: Path) -> None:
+    from skimage import data
+
+    small = Preprocess(resize=112, crop=(112, 112))
+    astronaut = Image.fromarray(data.astronaut())
+    for size, whole in (((1600, 1200), True), ((2400, 1800), False)):
+        path = tmp_path / f"{size[0]}.jpg"
+        astronaut.resize(size, Image.Resampling.BICUBIC).save(path, quality=92)
+        fast, _ = prepare_file(path, small)
+        full, _ = prepare_file(path, small, scaled=False)
+        assert np.array_equal(fast, full) == whole
+        # Half a grey level is what rounding makes of two ways to the same picture.
+        assert float(np.sqrt(np.square(fast - full).mean())) < 0.5 / 255 / 0.25
+
+
 SEEDS = {
     kind: encoded(Image.fromarray(noise(40, 30)), kind)
     for kind in ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "PPM", "JPEG2000", "MPO")

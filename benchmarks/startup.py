@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks.photos import LARGE, write
 from benchmarks.table import Row, at_most, main
+from models.errors import ModelError
 
 _CHILD = """
 import sys, time
@@ -75,6 +76,8 @@ def measure(rounds: int = 3) -> list[Row]:
         for number in range(rounds + 1):
             home = os.path.join(place, str(number))
             found.append(json.loads(start_once(os.path.join(place, "compiled"), home, str(photo))))
+    if not all("answer" in said for said in found):
+        raise ModelError("The dropped photo was not answered within two minutes")
     heavy = {name for said in found for name in said["heavy"]}
     best = {
         name: min(said[name] for said in found[1:])

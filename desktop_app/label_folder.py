@@ -6,7 +6,8 @@ Arrays, row i for photo i. They grow on the GUI thread; a scoring call on the mo
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,37 @@ class Said:
         if not answer.confirmed and not answer.rejected:
             return None
         return Said(answer.label if answer.confirmed else "", answer.rejected)
+
+
+class SaidOrder:
+    """Which words of a person an answer of the catalogue does not know: said since it was asked, or not yet written."""
+
+    def __init__(self) -> None:
+        self._clock = 0
+        self._unwritten = Counter[int]()  # by place
+        self._written: dict[int, int] = {}  # place -> when
+
+    def now(self) -> int:
+        """When a question is asked."""
+        return self._clock
+
+    def said(self, places: Iterable[int]) -> None:
+        """A person said something about these photos; it is on its way into the catalogue."""
+        for place in places:
+            self._unwritten[place] += 1
+
+    def wrote(self, places: Iterable[int]) -> None:
+        """It is there (or failed to get there)."""
+        self._clock += 1
+        for place in places:
+            self._unwritten[place] -= 1
+            self._written[place] = self._clock
+
+    def newer(self, places: Iterable[int], asked: int) -> set[int]:
+        """Those of the places whose word an answer to a question of `asked` does not know."""
+        return {
+            place for place in places if self._unwritten[place] > 0 or self._written.get(place, -1) > asked
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,6 +211,7 @@ class Folder:
         self.looked = np.zeros(0, bool)
         self.rows: Halves = np.zeros((0, 0), np.float16)
         self.said: dict[int, Said] = {}
+        self.order = SaidOrder()
 
     def grow(self, count: int) -> None:
         """There are `count` photos now."""
@@ -195,15 +228,16 @@ class Folder:
         self.looked = np.zeros(len(self.looked), bool)
         self.rows = np.zeros((len(self.ids), 0), np.float16)
 
-    def put_looked(self, start: int, looked: Looked) -> None:
-        """Take over what the catalogue knew about the photos from `start` on."""
+    def put_looked(self, start: int, looked: Looked, asked: int = 0) -> None:
+        """Take over what the catalogue knew about the photos from `start` on when `order.now()` was `asked`."""
         stop = start + len(looked.ids)
         self.ids[start:stop] = looked.ids
         self.mtimes[start:stop] = looked.mtimes
         self.looked[start:stop] = True
-        for place in range(start, stop):
+        for place in set(range(start, stop)) - self.order.newer(range(start, stop), asked):
             self.said.pop(place, None)
-        self.said.update({start + place: word for place, word in looked.said.items()})
+            if place - start in looked.said:
+                self.said[place] = looked.said[place - start]
         self.put_rows(start + np.flatnonzero(looked.have), looked.rows)
 
     def put_rows(self, places: npt.NDArray[np.int64], rows: npt.NDArray[np.float16]) -> None:

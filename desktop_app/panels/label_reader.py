@@ -143,9 +143,10 @@ class PhotoReader(QObject):
         places = range(start, min(start + _LOOK_LOT, count))
         self._looking = True
         call = partial(label_calls.look_up, self.session.catalog, self._paths(places), self._key)
-        self.session.work.once(call, partial(self._looked, self.generation, start), lane="io")
+        done = partial(self._looked, self.generation, start, self.folder.order.now())
+        self.session.work.once(call, done, lane="io")
 
-    def _looked(self, generation: int, start: int, outcome: Outcome) -> None:
+    def _looked(self, generation: int, start: int, asked: int, outcome: Outcome) -> None:
         if generation != self.generation:
             return
         self._looking = False
@@ -154,7 +155,7 @@ class PhotoReader(QObject):
             return
         looked: Looked = outcome.value
         places = tuple(range(start, start + len(looked.ids)))
-        self.folder.put_looked(start, looked)
+        self.folder.put_looked(start, looked, asked)
         self._arrived(places, looked)
         if looked.said:
             self.said_changed.emit()

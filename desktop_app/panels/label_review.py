@@ -8,7 +8,7 @@ from PySide6.QtCore import QObject, Signal
 
 from desktop_app.catalog import Catalog, Change
 from desktop_app.label_book import LabelBook
-from desktop_app.label_folder import Said
+from desktop_app.label_folder import Said, SaidOrder
 from desktop_app.panels.label_reader import PhotoReader
 from desktop_app.photo_list import Mark
 from desktop_app.session import Session, as_user_error
@@ -89,12 +89,18 @@ class Review(QObject):
             return
         photos = self._session.photos
         self._reader.put_said(said)
+        order = self._reader.folder.order
+        order.said(said)
         self._stepped("person")
         call = partial(
             _keep, self._session.catalog, verb, {photos[place]: word for place, word in words.items()}
         )
         # One lane and one after the other: an undo must not overtake what it undoes. Closing the window loses none.
-        self._session.work.once(call, self._named, lane="model", must=True)
+        self._session.work.once(call, partial(self._kept, order, tuple(said)), lane="model", must=True)
+
+    def _kept(self, order: SaidOrder, places: Sequence[int], outcome: Outcome) -> None:
+        order.wrote(places)
+        self._named(outcome)
 
     # --- undo and redo
 
@@ -149,8 +155,13 @@ class Review(QObject):
             return
         words, names = outcome.value
         if generation == self._reader.generation:  # else another folder is open: its words are looked up anew
-            before = {place: None for place in self._reader.folder.said if place not in words}
-            self._reader.put_said({**before, **words})
+            folder = self._reader.folder
+            before = {place: None for place in folder.said if place not in words}
+            newer = folder.order.newer({**before, **words}, folder.order.now())
+            found = {place: word for place, word in {**before, **words}.items() if place not in newer}
+            self._reader.put_said(found)
+            folder.order.said(found)
+            folder.order.wrote(found)  # a look that was asked before knows nothing of this step
         self._take_names(names)
 
     def _named(self, outcome: Outcome) -> None:

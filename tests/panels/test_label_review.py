@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from desktop_app import label_calls
 from desktop_app.catalog import Catalog, open_catalog
 from desktop_app.label_book import LabelBook
+from desktop_app.label_folder import Looked, Said
 from desktop_app.notify import Notify
 from desktop_app.panels.label_reader import PhotoReader
 from desktop_app.panels.label_review import Review
@@ -61,6 +63,38 @@ def test_a_word_said_while_the_model_is_busy_is_kept_when_the_window_closes(desk
     free.set()
     assert desk.work.close(20)
     assert list(desk.kept().values()) == ["cat"]
+
+
+def test_a_look_that_began_before_a_word_was_said_does_not_take_it_back(desk: Desk) -> None:
+    folder, key = desk.reader.folder, "m"
+
+    def look() -> Looked:
+        return label_calls.look_up(desk.catalog, [str(desk.photo)], key)
+
+    asked, before = folder.order.now(), look()
+    desk.review.confirm([0], "cat")
+    folder.put_looked(0, before, asked)
+    assert folder.said == {0: Said("cat")}, "it is not even written yet"
+    asked, meanwhile = folder.order.now(), before  # asked while the word was on its way
+    desk.deliver()
+    folder.put_looked(0, meanwhile, asked)
+    assert folder.said == {0: Said("cat")}
+    folder.put_looked(0, look(), folder.order.now())
+    assert folder.said == {0: Said("cat")}
+    desk.catalog.clear([desk.catalog.photo(desk.photo).id])  # type: ignore[union-attr]
+    folder.put_looked(0, look(), folder.order.now())
+    assert folder.said == {}, "what another window has taken back is gone here too"
+
+
+def test_an_undo_does_not_take_back_what_was_said_after_it(desk: Desk) -> None:
+    desk.review.confirm([0], "cat")
+    desk.deliver()
+    desk.reader.folder.ids = np.array([desk.catalog.photo(desk.photo).id])  # type: ignore[union-attr]
+    desk.review.undo()
+    desk.review.confirm([0], "dog")
+    desk.deliver()
+    until(lambda: list(desk.kept().values()) == ["dog"])
+    assert desk.reader.folder.said[0].label == "dog"
 
 
 def test_an_undo_that_arrives_in_another_folder_is_named_and_changes_nothing_there(desk: Desk) -> None:

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QLabel, QWidget
 
 from desktop_app import samples
 from desktop_app.model_shelf import ModelShelf
+from desktop_app.model_tuner import ModelTuner
 from desktop_app.panels.base import Panel
 from desktop_app.session import Session
 from desktop_app.widgets.image_view import ImageView
@@ -74,6 +75,7 @@ Start = Callable[..., AppRobot]
 def start(monkeypatch: pytest.MonkeyPatch, qapp: object) -> Iterator[Start]:
     """Start the program, more than once if a story needs it; what is still open is closed at the end."""
     monkeypatch.setattr(ModelShelf, "begin", lambda self: None)
+    monkeypatch.setattr(ModelTuner, "_wanted", lambda self: False)  # there are no models to measure
     open_: list[AppRobot] = []
 
     def begin(*words: str | Path, panels: tuple[type[Panel], ...] = SMALL_PANELS) -> AppRobot:

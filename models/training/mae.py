@@ -27,7 +27,7 @@ CONFIG = MAEConfig(
     patch_size=8,
     decoder_num_attention_heads=2,
     decoder_hidden_size=128,
-    decoder_num_hidden_layers=4,
+    decoder_num_hidden_layers=2,
     decoder_intermediate_size=512,
     mask_ratio=0.75,
     # Raw pixels: the picture is what a person looks at here, and its error is what is reported.

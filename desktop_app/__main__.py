@@ -43,14 +43,13 @@ class Program:
     window: MainWindow
     crash: dialogs.CrashDialog | None = None
 
-    def close(self, patience: float = _CLOSE_SECONDS) -> bool:
-        """End workers and jobs (their place is kept) and write the settings; True when every thread ended within
-        `patience` seconds."""
+    def close(self) -> bool:
+        """End workers and jobs (their place is kept) and write the settings; True when every thread ended."""
         sys.excepthook = sys.__excepthook__
         self.window.close()
         self.settings.save_with(lambda save: save())
         self.settings.save()
-        ended = self.work.close(patience)
+        ended = self.work.close(_CLOSE_SECONDS)
         self.catalog.close()
         self.window.deleteLater()
         self.session.deleteLater()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from models.families import vit_names
 from models.families.base import Entry, Family, Remap, rename
 from models.families.vit import Encoder
+from models.families.vit_config import EncoderConfig
 from models.spec import Capability
 
 SIZES: Mapping[str, Mapping[str, int]] = {
@@ -27,20 +28,9 @@ SIZES: Mapping[str, Mapping[str, int]] = {
 
 
 @dataclass(frozen=True)
-class MAEConfig:
+class MAEConfig(EncoderConfig):
     """The hub's ViTMAEConfig, key by key; pixels of patches are normalised one by one where `norm_pix_loss`."""
 
-    hidden_size: int = 768
-    num_hidden_layers: int = 12
-    num_attention_heads: int = 12
-    intermediate_size: int = 3072
-    hidden_act: str = "gelu"
-    initializer_range: float = 0.02
-    layer_norm_eps: float = 1e-12
-    image_size: int = 224
-    patch_size: int = 16
-    num_channels: int = 3
-    qkv_bias: bool = True
     decoder_num_attention_heads: int = 16
     decoder_hidden_size: int = 512
     decoder_num_hidden_layers: int = 8
@@ -54,26 +44,10 @@ class MAEConfig:
         keys: dict[str, Any] = {"intermediate_size": 4 * SIZES[size]["hidden_size"], **SIZES[size]}
         return cls(**{**keys, **changes})
 
-    @classmethod
-    def from_hf(cls, config: Mapping[str, Any]) -> MAEConfig:
-        """Read the hub's config.json; keys left out take the hub's defaults."""
-        known = {field.name: config[field.name] for field in fields(cls) if field.name in config}
-        for key in ("image_size", "patch_size"):
-            if isinstance(known.get(key), list | tuple):
-                known[key] = known[key][0]
-        return cls(**known)
-
     def to_hf(self) -> dict[str, Any]:
         """The hub's config.json of ViTMAEForPreTraining."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
         fixed = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-        return {"architectures": ["ViTMAEForPreTraining"], "model_type": "vit_mae", **values, **fixed}
-
-    @property
-    def grid(self) -> tuple[int, int]:
-        """Patches down and across."""
-        side = self.image_size // self.patch_size
-        return side, side
+        return {"architectures": ["ViTMAEForPreTraining"], "model_type": "vit_mae", **asdict(self), **fixed}
 
 
 def sine_cosine(rows: int, columns: int, width: int) -> Tensor:

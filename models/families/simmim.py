@@ -7,7 +7,7 @@ units are 32 px in the paper, larger than the patches of the encoder, which is a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ from models.families import vit_names
 from models.families.base import Entry, Family, Remap, rename
 from models.families.swin import INNER_EPS, SwinConfig, SwinEncoder
 from models.families.vit import Encoder
+from models.families.vit_config import EncoderConfig
 from models.spec import Capability
 
 MASK_UNIT = 32
@@ -25,40 +26,14 @@ MASK_UNIT = 32
 
 
 @dataclass(frozen=True)
-class ViTConfig:
+class ViTConfig(EncoderConfig):
     """The hub's ViTConfig, key by key, as ViTForMaskedImageModeling uses it."""
 
-    hidden_size: int = 768
-    num_hidden_layers: int = 12
-    num_attention_heads: int = 12
-    intermediate_size: int = 3072
-    hidden_act: str = "gelu"
-    initializer_range: float = 0.02
-    layer_norm_eps: float = 1e-12
-    image_size: int = 224
-    patch_size: int = 16
-    num_channels: int = 3
-    qkv_bias: bool = True
     encoder_stride: int = 16
-
-    @classmethod
-    def from_hf(cls, config: Mapping[str, Any]) -> ViTConfig:
-        """Read the hub's config.json; keys left out take the hub's defaults."""
-        return cls(**{field.name: config[field.name] for field in fields(cls) if field.name in config})
 
     def to_hf(self) -> dict[str, Any]:
         """The hub's keys, `model_type` included."""
-        return {"model_type": "vit", **{field.name: getattr(self, field.name) for field in fields(self)}}
-
-    @property
-    def width(self) -> int:
-        return self.hidden_size
-
-    @property
-    def grid(self) -> tuple[int, int]:
-        """Patches down and across."""
-        side = self.image_size // self.patch_size
-        return side, side
+        return {"model_type": "vit", **asdict(self)}
 
 
 class _Projection(nn.Module):

@@ -1,0 +1,44 @@
+"""What the configurations of the masked vision transformers share, under the hub's keys: mae.py, simmim.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """The part of the hub's ViTConfig that describes a ViT encoder, key by key, with the hub's defaults."""
+
+    hidden_size: int = 768
+    num_hidden_layers: int = 12
+    num_attention_heads: int = 12
+    intermediate_size: int = 3072
+    hidden_act: str = "gelu"
+    initializer_range: float = 0.02
+    layer_norm_eps: float = 1e-12
+    image_size: int = 224
+    patch_size: int = 16
+    num_channels: int = 3
+    qkv_bias: bool = True
+
+    @classmethod
+    def from_hf(cls, config: Mapping[str, Any]) -> Self:
+        """Read the hub's config.json; keys left out take the hub's defaults, of a (height, width) the first counts."""
+        known = {field.name: config[field.name] for field in fields(cls) if field.name in config}
+        for key in ("image_size", "patch_size"):
+            if isinstance(known.get(key), list | tuple):
+                known[key] = known[key][0]
+        return cls(**known)
+
+    @property
+    def width(self) -> int:
+        """Numbers per token of the last layer."""
+        return self.hidden_size
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Patches down and across."""
+        side = self.image_size // self.patch_size
+        return side, side

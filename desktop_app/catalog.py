@@ -29,6 +29,7 @@ from desktop_app.catalog_labels import (
     only_word,
     propose,
     put_said,
+    roll_back,
     said_of,
     to_run,
 )
@@ -282,11 +283,7 @@ class Catalog:
     def rollback_run(self, run: str) -> int:
         """Remove what this run proposed and nobody confirmed; returns for how many photos."""
         with self._store.write() as db:
-            gone = db.execute(
-                "DELETE FROM proposals WHERE run = ? AND photo NOT IN (SELECT photo FROM confirmed)", (run,)
-            ).rowcount
-            db.execute("UPDATE runs SET state = 'rolled back' WHERE id = ?", (run,))
-        return gone
+            return roll_back(db, run)
 
     # What holds
 

@@ -11,8 +11,8 @@ from typing import Any
 from desktop_app.catalog_photos import ids_json
 from desktop_app.catalog_types import Answer, Change, Proposal, Run, Said
 
-# A proposal for a content that the photo no longer has does not count, unless a person confirmed on it.
 KEPT_EARLIER = 5
+# A proposal for a content that the photo no longer has does not count, unless a person confirmed on it.
 ANSWER = """
     SELECT p.id, k.label, k.who, k.time, m.label, m.probability, m.margin, m.decision, m.label_2,
         m.probability_2, m.label_3, m.probability_3, m.time, r.model, r.prompt_set, m.run
@@ -78,6 +78,15 @@ def earlier_of(db: sqlite3.Connection, photo: int) -> list[Answer]:
         )
         for row in rows
     ]  # fmt: skip
+
+
+def roll_back(db: sqlite3.Connection, run: str) -> int:
+    gone = db.execute(
+        "DELETE FROM proposals WHERE run = ? AND photo NOT IN (SELECT photo FROM confirmed)", (run,)
+    ).rowcount
+    db.execute("DELETE FROM earlier WHERE run = ?", (run,))
+    db.execute("UPDATE runs SET state = 'rolled back' WHERE id = ?", (run,))
+    return gone
 
 
 def proposal_row(run: str, item: Proposal) -> tuple[Any, ...]:

@@ -260,25 +260,41 @@ class Store:
         return aside
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version == len(MIGRATIONS):
+        if connection.execute("PRAGMA user_version").fetchone()[0] == len(MIGRATIONS):
             return
-        if version:
-            self._back_up(connection, version)
         with self.write():
-            # Another window may have done it between the look and the lock.
+            # Another window may have done it between the look and the lock, and its copy of the old file must stay.
             version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version >= len(MIGRATIONS):
+                return
+            if version:
+                self._back_up(version)
             for step in MIGRATIONS[version:]:
                 for statement in _statements(step):
                     connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
 
-    def _back_up(self, connection: sqlite3.Connection, version: int) -> None:
+    def _back_up(self, version: int) -> None:
+        """Copy what is committed; by another connection, since one that holds the write lock cannot be copied from."""
         copy = self.path.with_name(f"{self.path.stem}.backup-v{version}{self.path.suffix}")
         part = copy.with_suffix(".part")
-        with contextlib.closing(sqlite3.connect(part)) as target:
-            connection.backup(target)
-        os.replace(part, copy)
+        try:
+            part.unlink(missing_ok=True)  # what a kill has left need not be a database
+            with (
+                contextlib.closing(self._connect_for_look()) as source,
+                contextlib.closing(sqlite3.connect(part)) as target,
+            ):
+                source.backup(target)
+            os.replace(part, copy)
+        except OSError as error:
+            raise CatalogError(
+                "The catalogue could not be copied before it is changed",
+                f"{error.strerror} ({copy})",
+                "Allow writing in its folder, or move that copy away.",
+            ) from error
+        finally:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sqlite3
@@ -10,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -322,6 +324,8 @@ def test_what_earlier_runs_said_is_kept_where_it_was_something_else(catalog: Cat
     assert catalog.answers([one])[one].label == "g"
     assert catalog.earlier(two) == []
     assert catalog.earlier(mine) == [], "no machine replaces a person's word"
+    catalog.rollback_run(found[1].run)
+    assert [answer.label for answer in catalog.earlier(one)] == ["f", "d", "c", "b"]
     catalog.forget_photos([one])
     assert catalog.earlier(one) == []
 
@@ -713,6 +717,60 @@ def test_an_older_file_is_migrated_and_a_copy_kept(file: Path, monkeypatch: pyte
     kept = Catalog(copy)
     assert kept.confirmed() == {photo: "cat"}
     kept.close()
+
+
+def test_the_copy_of_an_older_file_stays_where_another_window_was_faster(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(catalog_store, "MIGRATIONS", catalog_store.MIGRATIONS[:1])
+        Catalog(file).close()
+    looks: list[int] = []
+
+    class Late(sqlite3.Connection):
+        def execute(self, sql: str, *rest: Any) -> sqlite3.Cursor:
+            found = super().execute(sql, *rest)
+            if sql == "PRAGMA user_version":
+                looks.append(len(looks))
+                if len(looks) == 2:  # the look before the lock
+                    Catalog(file).close()
+            return found
+
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *given, **named: connect(*given, factory=Late, **named))
+    catalog = Catalog(file)
+    assert add(catalog, 1)
+    catalog.close()
+    (copy,) = file.parent.glob("catalog.backup-v*.sqlite")
+    with contextlib.closing(connect(copy)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (1,)
+    assert len(looks) > 3, "the other window never came"
+
+
+def test_an_older_file_that_cannot_be_copied_is_left_alone(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(catalog_store, "MIGRATIONS", catalog_store.MIGRATIONS[:1])
+        Catalog(file).close()
+    left = file.with_name("catalog.backup-v1.part")
+    left.write_bytes(b"torn by a kill")
+
+    def refuse(source: object, target: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(catalog_store.os, "replace", refuse)
+        catalog = open_or_temporary(file)
+    (problem,) = catalog.problems
+    assert "could not be copied" in str(problem)
+    catalog.close()
+    assert not left.exists()
+    with contextlib.closing(sqlite3.connect(file)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (1,)
+    again = Catalog(file)
+    assert again.problems == []
+    again.close()
 
 
 def test_a_migration_that_fails_leaves_the_old_file_as_it_was(

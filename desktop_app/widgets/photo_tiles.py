@@ -81,7 +81,11 @@ class PhotoDelegate(QStyledItemDelegate):
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(QColor(theme.colours().tile))
             painter.drawRoundedRect(fitted(area, self._thumbnails.aspect(path)), 2, 2)
-        elif pixmap.width() <= box.width() and pixmap.height() <= box.height():
+        elif (
+            pixmap.devicePixelRatio() == scale
+            and pixmap.width() <= box.width()
+            and pixmap.height() <= box.height()
+        ):
             # As it is, and on whole pixels: nothing is scaled while the window paints.
             size = pixmap.deviceIndependentSize()
             x, y = area.center().x() - size.width() / 2, area.center().y() - size.height() / 2

@@ -167,6 +167,27 @@ def test_a_fitted_thumbnail_is_drawn_pixel_by_pixel(shell: Shell, tmp_path: Path
     assert colours == {"#ff0000", "#000000", "#ffffff"}
 
 
+def test_on_a_fine_screen_the_whole_one_stays_in_its_tile_until_its_own_size_is_there(
+    shell: Shell, photo: str
+) -> None:
+    from PySide6.QtCore import QRectF
+
+    from desktop_app.photo_list import Mark
+    from desktop_app.widgets.photo_tiles import PhotoDelegate
+
+    kept = of(shell)
+    kept.get(photo)
+    shell.work.run()
+    canvas = QImage(800, 400, QImage.Format.Format_RGB32)
+    canvas.fill(QColor(0, 0, 255))
+    canvas.setDevicePixelRatio(2.0)
+    painter = QPainter(canvas)
+    PhotoDelegate(kept)._picture(painter, QRectF(110, 35, 180, 130), photo, Mark.NONE)
+    painter.end()
+    red = [x for x in range(800) if canvas.pixelColor(x, 200).red() > 100]
+    assert (red[0], red[-1]) == (220, 579)
+
+
 def test_the_colours_are_those_of_the_photo(shell: Shell, photo: str) -> None:
     kept = of(shell)
     kept.fitted(photo, BOX, 1.0)

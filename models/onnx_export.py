@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import tempfile
+import threading  # noqa: TID251 - a lock only: no thread is started here
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 OPSET = 17
 LEAST_COSINE = 0.9999  # of a graph's output to torch's, both in float32
 _log = logging.getLogger(__name__)
+# The exporter refuses a second export beside it, which would read as if the network could not be exported at all.
+_ONE_AT_A_TIME = threading.Lock()
 
 
 def graph_path(cache: Path, spec: ModelSpec, entry: str) -> Path:
@@ -89,12 +92,13 @@ def export(
     graphs: dict[str, Path] = {}
     for name, entry in entries.items():
         path = graph_path(cache, spec, name)
-        if not path.is_file():
-            try:
-                _export_one(spec, module, name, entry, path)
-            except ModelError as error:
-                _log.info("%s", error)
-                continue
+        try:
+            with _ONE_AT_A_TIME:
+                if not path.is_file():
+                    _export_one(spec, module, name, entry, path)
+        except ModelError as error:
+            _log.info("%s", error)
+            continue
         graphs[name] = path
     return graphs
 

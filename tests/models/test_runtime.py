@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -319,6 +320,49 @@ def test_a_graph_that_differs_is_not_used(
     assert model.engine == "torch"
     assert "PyTorch" in model.note
     assert list((tmp_path / "onnx").iterdir()) == [], "nothing half made is left"
+
+
+def test_two_exports_at_once_do_not_meet_in_the_exporter(
+    tiny: tuple[ModelSpec, CLIPModel], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A measurement in the background, and a person who asks for ONNX Runtime meanwhile."""
+    spec, _ = tiny
+    module, entries = build(spec), entries_of(spec)
+    first, second = threading.Event(), threading.Event()
+
+    class Watched:
+        lock = threading.Lock()
+
+        def __enter__(self) -> None:
+            (second if first.is_set() else first).set()
+            self.lock.acquire()
+
+        def __exit__(self, *_: object) -> None:
+            self.lock.release()
+
+    made: list[Path] = []
+
+    def make(spec: ModelSpec, module: object, name: str, entry: Entry, path: Path) -> None:
+        assert second.wait(60)
+        made.append(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+    monkeypatch.setattr(onnx_export, "_ONE_AT_A_TIME", Watched())
+    monkeypatch.setattr(onnx_export, "_export_one", make)
+    name = next(iter(entries))
+    found: list[dict[str, Path]] = []
+
+    def run() -> None:
+        found.append(onnx_export.export(spec, module, {name: entries[name]}, tmp_path))
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 1, "the second takes what the first has made"
+    assert found == [{name: made[0]}] * 2
 
 
 def test_cosine_of_broken_outputs_is_the_lowest() -> None:

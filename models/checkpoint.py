@@ -44,7 +44,8 @@ _UNREADABLE = (
 
 _UNSAFE_CURE = (
     "Prefer a file in the safetensors format. If you trust where this one comes from, convert it once in Python: "
-    "torch.save(torch.load({name!r}, map_location='cpu', weights_only=False)['state_dict'], 'weights.pt')"
+    "saved = torch.load({name!r}, map_location='cpu', weights_only=False); "
+    "torch.save(saved.get('state_dict', saved.get('model', saved)), 'weights.pt')"
 )
 _SCRIPT_CURE = (
     "Convert it once in Python: "

@@ -54,7 +54,7 @@ FAMILIES: tuple[Kind, ...] = (
         _convnext,
     ),
     Kind("mae", ("vit_mae",), frozenset({Capability.MASKING}), _mae),
-    Kind("simmim", ("swin", "vit"), frozenset({Capability.MASKING}), _simmim),
+    Kind("simmim", ("swin", "vit", "pinhole_simmim"), frozenset({Capability.MASKING}), _simmim),
 )
 
 KINDS: dict[str, Kind] = {model_type: kind for kind in FAMILIES for model_type in kind.model_types}

@@ -345,7 +345,9 @@ FAMILY = Family(
     remaps=(
         Remap("hub", vit_names.is_hub, vit_names.from_hub),
         Remap("transformers in memory", vit_names.is_memory, _from_memory),
-        Remap("Meta", lambda tensors: "blocks.0.attn.qkv.weight" in tensors, _from_meta, _infer_meta),
+        Remap(
+            "Meta", lambda t: {"blocks.0.attn.qkv.weight", "pos_embed"} <= t.keys(), _from_meta, _infer_meta
+        ),
     ),
     to_hub=vit_names.to_hub,
 )

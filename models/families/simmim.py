@@ -1,7 +1,8 @@
 """SimMIM (Xie et al. 2021, arXiv 2111.09886): a mask token in place of every hidden patch, through the whole encoder.
 
 One linear layer (a 1x1 convolution and a pixel shuffle) paints raw pixels; the loss is L1 on the hidden ones. Hidden
-units are 32 px in the paper, larger than the patches of the encoder, which is a ViT or a Swin transformer.
+units are 32 px in the paper, larger than the patches of the encoder, which is a Swin transformer or a ViT, with learned
+positions as the hub has it or with relative ones as its publisher trained it (vit_relative.py).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from models.families.base import Entry, Family, Remap, rename
 from models.families.swin import INNER_EPS, SwinConfig, SwinEncoder
 from models.families.vit import Encoder
 from models.families.vit_config import EncoderConfig
+from models.families.vit_relative import MODEL_TYPE, PUBLISHED, RelativeEncoder, RelativeViTConfig
 from models.spec import Capability
 
 MASK_UNIT = 32
@@ -52,31 +54,40 @@ def _hide(tokens: Tensor, mask: Tensor, token: Tensor) -> Tensor:
 
 
 class _ViTEmbeddings(nn.Module):
-    def __init__(self, config: ViTConfig) -> None:
+    def __init__(self, config: ViTConfig | RelativeViTConfig) -> None:
         super().__init__()
         width, (rows, columns) = config.hidden_size, config.grid
         self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
         self.mask_token = nn.Parameter(torch.zeros(1, 1, width))
         self.patch_embeddings = _Projection(config.num_channels, width, config.patch_size)
-        self.position_embeddings = nn.Parameter(torch.zeros(1, rows * columns + 1, width))
+        learned = isinstance(config, ViTConfig) or config.use_absolute_position_embeddings
+        self.position_embeddings = (
+            nn.Parameter(torch.zeros(1, rows * columns + 1, width)) if learned else None
+        )
+
+
+def _blocks(config: ViTConfig | RelativeViTConfig) -> Encoder | RelativeEncoder:
+    if isinstance(config, RelativeViTConfig):
+        return RelativeEncoder(config)
+    return Encoder(
+        config.num_hidden_layers,
+        config.hidden_size,
+        config.num_attention_heads,
+        config.intermediate_size,
+        activation=config.hidden_act,
+        eps=config.layer_norm_eps,
+        qkv_bias=config.qkv_bias,
+    )
 
 
 class ViT(nn.Module):
-    """The ViT encoder: class token, learned positions, pre-norm blocks."""
+    """The ViT encoder: class token, learned or relative positions, pre-norm blocks."""
 
-    def __init__(self, config: ViTConfig) -> None:
+    def __init__(self, config: ViTConfig | RelativeViTConfig) -> None:
         super().__init__()
         self.grid = config.grid
         self.embeddings = _ViTEmbeddings(config)
-        self.encoder = Encoder(
-            config.num_hidden_layers,
-            config.hidden_size,
-            config.num_attention_heads,
-            config.intermediate_size,
-            activation=config.hidden_act,
-            eps=config.layer_norm_eps,
-            qkv_bias=config.qkv_bias,
-        )
+        self.encoder = _blocks(config)
         self.layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
 
     def embed(self, pixel_values: Tensor) -> Tensor:
@@ -89,7 +100,9 @@ class ViT(nn.Module):
         x = _hide(tokens, mask, self.embeddings.mask_token)
         # Not len(x): the ONNX exporter would freeze it.
         first = self.embeddings.cls_token.to(x.dtype).expand(x.shape[0], -1, -1)
-        x = torch.cat([first, x], dim=1) + self.embeddings.position_embeddings
+        x = torch.cat([first, x], dim=1)
+        if self.embeddings.position_embeddings is not None:
+            x = x + self.embeddings.position_embeddings
         out: Tensor = self.layernorm(self.encoder(x))[:, 1:]
         return out.transpose(1, 2).reshape(x.shape[0], -1, *self.grid)
 
@@ -135,7 +148,7 @@ class SimMIM(nn.Module):
     visible_only = False
     """Hidden patches cost the encoder as much as visible ones (MAE's do not)."""
 
-    def __init__(self, config: ViTConfig | SwinConfig) -> None:
+    def __init__(self, config: ViTConfig | RelativeViTConfig | SwinConfig) -> None:
         super().__init__()
         self.config = config
         # The hub names the encoder `vit` or `swin`.
@@ -196,7 +209,8 @@ class SimMIM(nn.Module):
 
     def to_hf(self) -> dict[str, Any]:
         """The hub's config.json of this network."""
-        kind = "Swin" if isinstance(self.config, SwinConfig) else "ViT"
+        kinds = {SwinConfig: "Swin", ViTConfig: "ViT", RelativeViTConfig: "SimMIM"}
+        kind = kinds[type(self.config)]
         return {"architectures": [f"{kind}ForMaskedImageModeling"], **self.config.to_hf()}
 
 
@@ -262,7 +276,7 @@ def _from_swin_published(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def build(config: Mapping[str, Any]) -> nn.Module:
-    """A fresh network for a hub config.json of model_type swin or vit made for masked image modelling.
+    """A fresh network for a config.json of model_type swin, vit or pinhole_simmim made for masked image modelling.
 
     WrongModelError for a ViT or Swin of another purpose, which has no mask token and no head that paints.
     """
@@ -275,7 +289,8 @@ def build(config: Mapping[str, Any]) -> nn.Module:
         )
     if config.get("model_type") == "swin":
         return SimMIM(SwinConfig.from_hf(config))
-    vit = ViTConfig.from_hf(config)
+    relative = config.get("model_type") == MODEL_TYPE
+    vit = RelativeViTConfig.from_hf(config) if relative else ViTConfig.from_hf(config)
     if vit.encoder_stride != vit.patch_size:
         raise WrongModelError(
             "This model's pictures do not fit its input",
@@ -287,7 +302,7 @@ def build(config: Mapping[str, Any]) -> nn.Module:
 
 FAMILY = Family(
     name="simmim",
-    model_types=("swin", "vit"),
+    model_types=("swin", "vit", MODEL_TYPE),
     capabilities=frozenset({Capability.MASKING}),
     build=build,
     entries={"reconstruct": Entry("reconstruct", ("pixel_values", "mask"))},
@@ -305,6 +320,7 @@ FAMILY = Family(
             lambda t: any(name.startswith("encoder.layers.") and ".attn.qkv." in name for name in t),
             _from_swin_published,
         ),
+        PUBLISHED,
     ),
     to_hub=_to_hub,
 )

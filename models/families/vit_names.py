@@ -21,6 +21,7 @@ _HUB = (
     (".self_attn.k_proj.", ".attention.attention.key."),
     (".self_attn.v_proj.", ".attention.attention.value."),
     (".self_attn.out_proj.", ".attention.output.dense."),
+    (".self_attn.relative_position_bias.", ".attention.attention.relative_position_bias."),
     (".mlp.fc1.", ".intermediate.dense."),
     (".mlp.fc2.", ".output.dense."),
 )

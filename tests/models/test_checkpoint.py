@@ -81,6 +81,19 @@ def test_a_pickle_bomb_does_not_go_off(tmp_path: Path, zipped: bool) -> None:
     assert mark.exists()
 
 
+@pytest.mark.parametrize("wrapper", ["state_dict", "model"])
+def test_the_cure_for_a_file_that_holds_more_makes_one_that_opens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrapper: str
+) -> None:
+    wanted = weights()
+    torch.save({wrapper: wanted, "config": types.SimpleNamespace(epochs=800)}, tmp_path / "w.pt")
+    with pytest.raises(CheckpointError, match="more than weights") as caught:
+        load_tensors(tmp_path / "w.pt")
+    monkeypatch.chdir(tmp_path)
+    exec(caught.value.cure.partition("in Python: ")[2], {"torch": torch})
+    assert same(load_tensors(tmp_path / "weights.pt"), wanted)
+
+
 def test_a_bare_pickle_bomb_under_any_name(tmp_path: Path) -> None:
     for name in ("model.safetensors", "pytorch_model.bin", "w.pt"):
         (tmp_path / name).write_bytes(pickle.dumps(Bomb(tmp_path / "mark")))

@@ -17,6 +17,7 @@ from models.families.base import graph_inputs, visible_places
 from models.families.mae import MAE, MAEConfig, visible_ids
 from models.families.simmim import SimMIM, ViTConfig
 from models.families.swin import SwinConfig
+from models.families.vit_relative import RelativeViTConfig
 from models.onnx_export import least_cosine, sample
 from models.runtime import Model, entries_of, open_model
 from models.spec import Capability, ModelSpec, Preprocess
@@ -40,6 +41,15 @@ def simmim_vit() -> Made:
     return module, module.to_hf(), 48
 
 
+def simmim_published(shared: bool) -> Made:
+    config = RelativeViTConfig(
+        32, 2, 2, 64, image_size=48, patch_size=8, encoder_stride=8,
+        use_shared_relative_position_bias=shared, use_relative_position_bias=not shared,
+    )  # fmt: skip
+    module = SimMIM(config)
+    return module, module.to_hf(), 48
+
+
 def simmim_swin(window: int, absolute: bool) -> Made:
     config = SwinConfig(
         48, 4, embed_dim=8, depths=(2, 2), num_heads=(1, 2), window_size=window, encoder_stride=8,
@@ -53,6 +63,8 @@ MASKED: dict[str, Callable[[], Made]] = {
     "mae": lambda: mae(False),
     "mae of normalised patches": lambda: mae(True),
     "simmim vit": simmim_vit,
+    "simmim of its publisher": lambda: simmim_published(True),
+    "simmim of its publisher, a table for each block": lambda: simmim_published(False),
     "simmim swin": lambda: simmim_swin(4, False),  # windows that fit and are shifted
     "simmim swin, padded": lambda: simmim_swin(5, True),
 }

@@ -73,10 +73,23 @@ def save_picture(pixels: NDArray[np.uint8], folder: Path) -> Path:
     from PIL import Image
 
     folder.mkdir(parents=True, exist_ok=True)
-    stem = f"{datetime.now():%Y-%m-%d %H.%M.%S}"
-    place, number = folder / f"{stem}.png", 2
-    while place.exists():
-        place, number = folder / f"{stem} {number}.png", number + 1
     picture = Image.fromarray(pixels)
-    (picture.convert("RGB") if (pixels[..., 3] == 255).all() else picture).save(place)
+    place = _new_file(folder, f"{datetime.now():%Y-%m-%d %H.%M.%S}")
+    try:
+        (picture.convert("RGB") if (pixels[..., 3] == 255).all() else picture).save(place)
+    except BaseException:
+        place.unlink(missing_ok=True)
+        raise
     return place
+
+
+def _new_file(folder: Path, stem: str) -> Path:
+    """An empty file, made and not looked for: two pictures of one second are saved on two threads."""
+    place, number = folder / f"{stem}.png", 2
+    while True:
+        try:
+            place.touch(exist_ok=False)
+        except FileExistsError:
+            place, number = folder / f"{stem} {number}.png", number + 1
+        else:
+            return place

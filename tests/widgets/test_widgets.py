@@ -22,6 +22,7 @@ from pytestqt.qtbot import QtBot
 
 from desktop_app import theme, thumbnail_files
 from desktop_app.figures import percent
+from desktop_app.widgets import drops
 from desktop_app.widgets.empty_state import EmptyState
 from desktop_app.widgets.image_view import ImageView, Lens
 from desktop_app.widgets.message_bar import MessageBar
@@ -278,3 +279,23 @@ def test_a_thumbnail_is_kept_on_disk_for_this_very_file(qapp: object, tmp_path: 
     photo.unlink()
     with pytest.raises(ImageError):
         thumbnail_files.load(str(photo), folder)
+
+
+def test_pictures_pasted_in_one_second_do_not_take_each_others_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from PIL import Image
+
+    names = [drops._new_file(tmp_path, "now").name for _ in range(3)]
+    assert names == ["now.png", "now 2.png", "now 3.png"], "taken before anything is written"
+    folder = tmp_path / "pasted"
+    places = [drops.save_picture(np.full((4, 6, 4), shade, np.uint8), folder) for shade in (10, 255)]
+    assert [Image.open(place).mode for place in places] == ["RGBA", "RGB"]
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    with pytest.raises(OSError, match="No space"):
+        drops.save_picture(np.zeros((4, 6, 4), np.uint8), folder)
+    assert sorted(folder.iterdir()) == sorted(places), "nothing torn is left"

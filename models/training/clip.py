@@ -131,7 +131,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     words = TextRecipe(texts, tokenizer, options.seed)
     _train_or_take(words, options.text, _share(whole, "text", 0.15))
     trunk = (
-        train_trunk(photos, _share(whole, "trunk", 0.7))
+        train_trunk(photos, _share(whole, "trunk", 0.7), start=options.start)
         if options.trunk is None
         else kept_trunk(photos, options.trunk)
     )

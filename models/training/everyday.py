@@ -27,8 +27,9 @@ EVERYDAY: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "shoes": ((), ("shoes",)),
 }
 
-#: Training label -> a word for the same thing that is no training label. Withheld from every text that is paired
-#: with photos; the sentence encoder's view of plain nouns may hold it, as it holds 118,000 others.
+#: Training label -> a word for the same thing that is no training label. Withheld from the words of labels that
+#: photos are paired with. The text tower meets it as it meets 118,000 other nouns, with WordNet saying what it means;
+#: seventeen of them (puma, chimp, ladybird, ...) are also among the several words of a class of the image teacher.
 SYNONYMS: dict[str, str] = {
     "airplane": "aeroplane",
     "amusement park": "theme park",

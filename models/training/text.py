@@ -6,8 +6,9 @@ have a place near their synonyms before any photo is seen.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -165,7 +166,7 @@ class Texts:
     raw_vectors: Tensor  # (names, 384) unit, as the sentence encoder places them
     name_vectors: Tensor  # (names, 384) unit, words of one meaning pulled together
     clip_vectors: Tensor  # (names, 512) unit, zero where unknown
-    common: NDArray[np.int64]  # places of labels, their synonyms, and everyday nouns
+    common: NDArray[np.int64]  # places of labels, their synonyms, and nouns that people say of photos
     sentences: list[str]
     sentence_vectors: Tensor  # (sentences, 384) unit
     label_vectors: Tensor  # (labels, 384) unit, in the order of PhotoSet.labels
@@ -202,12 +203,14 @@ def texts_of(photos: PhotoSet, tokenizer: Tokenizer) -> Texts:
     clip_vectors = np.zeros((len(names), clip.shape[1]), np.float32)
     clip_vectors[[place[name] for name in everyday]] = clip / np.linalg.norm(clip, axis=1, keepdims=True)
     placed = space.place(raw)
+    near = {word for synset in synsets if not set(labels).isdisjoint(synset) for word in synset}
+    near |= words | set(everyday) | said_words([said[i] for i in kept] + others, place)
     return Texts(
         names=names,
         raw_vectors=torch.from_numpy(placed),
         name_vectors=torch.from_numpy(pull_together(placed, synsets, place, set(labels))),
         clip_vectors=torch.from_numpy(clip_vectors),
-        common=np.array(sorted({place[w] for w in words} | {place[e] for e in everyday}), np.int64),
+        common=np.array(sorted(place[word] for word in near), np.int64),
         sentences=[said[i] for i in kept] + others,
         sentence_vectors=torch.from_numpy(
             np.concatenate([space.place(said_vectors[kept]), space.place(teacher.vectors(others))])
@@ -215,6 +218,19 @@ def texts_of(photos: PhotoSet, tokenizer: Tokenizer) -> Texts:
         label_vectors=torch.from_numpy(space.place(label_vectors)),
         token_vectors=torch.from_numpy(space.place(teacher.vectors(_token_texts(tokenizer)))),
     )
+
+
+def said_words(sentences: Iterable[str], names: Container[str], longest: int = 3) -> set[str]:
+    """Which of `names` are said in the sentences, as one word after the other, up to `longest` of them."""
+    found = set()
+    for sentence in sentences:
+        parts = re.findall(r"[\w'-]+", sentence)
+        for count in range(1, longest + 1):
+            for first in range(len(parts) - count + 1):
+                word = " ".join(parts[first : first + count])
+                if word in names:
+                    found.add(word)
+    return found
 
 
 def _token_texts(tokenizer: Tokenizer) -> list[str]:
@@ -327,7 +343,7 @@ class TextRecipe:
                 target,
                 target.new_zeros(len(chosen), t.clip_vectors.shape[1]),
             )
-        if kind < 0.7:
+        if kind < 0.8:
             places = rng.choice(t.common, self.batch)
         else:
             places = np.minimum(np.searchsorted(self._until, rng.random(self.batch)), len(t.names) - 1)

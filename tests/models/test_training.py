@@ -25,7 +25,15 @@ from models.training.corpus import Space, clean, label_synonyms
 from models.training.data import PhotoSet, batch_places
 from models.training.depthwise import speed_up, weight_gradient
 from models.training.loop import Run, averaged_weights, schedule, take_over, train
-from models.training.text import TextRecipe, Texts, encode, pull_together, text_config, train_tokenizer
+from models.training.text import (
+    TextRecipe,
+    Texts,
+    encode,
+    pull_together,
+    said_words,
+    text_config,
+    train_tokenizer,
+)
 
 LABELS = ("dog", "pizza", "beach", "car")
 TINY = TrunkConfig(
@@ -583,3 +591,9 @@ def test_the_temperature_is_what_val_bears_out_and_nothing_else_changes(photos: 
     assert float(whole.logit_scale.detach().exp()) == pytest.approx(scale, rel=1e-5)
     assert scale in SCALES
     assert all(torch.equal(before[k], v) for k, v in whole.state_dict().items() if k != "logit_scale")
+
+
+def test_common_words_are_those_that_people_say_of_photos() -> None:
+    names = {"dog", "ice cream", "garbage truck", "quokka"}
+    found = said_words(["a dog, eating ice cream", "two garbage trucks and a garbage truck"], names)
+    assert found == {"dog", "ice cream", "garbage truck"}

@@ -4,6 +4,7 @@ One way for both, so that the same folder gets the same labels in the window and
 """
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from models.runtime import Model
     from models.spec import ModelSpec
 
+_log = logging.getLogger(__name__)
 KEPT_ANSWERS = 3  # what the catalogue and the wide CSV have room for
 _LOT = 512
 _BLOCK = 64  # a matrix product of another height rounds differently, so rows are scored this many at a time
@@ -154,10 +156,15 @@ def question_of(recipe: Mapping[str, Any], model: str) -> str:
 
 
 def _alike(catalog: Catalog, recipe: Mapping[str, Any], model: str) -> frozenset[str]:
-    """The runs whose answers are answers to this very question."""
-    ours = question_of(recipe, model)
-    runs = (run for run in catalog.runs() if run.kind == "label")
-    return frozenset(run.id for run in runs if question_of(run.config.get("recipe", {}), run.model) == ours)
+    """The runs whose answers are answers to this very question; a run of another program version may not be readable."""
+    ours, found = question_of(recipe, model), set()
+    for run in catalog.runs():
+        try:
+            if run.kind == "label" and question_of(run.config.get("recipe", {}), run.model) == ours:
+                found.add(run.id)
+        except (KeyError, TypeError, AttributeError):
+            _log.info("The question of run %s cannot be read", run.id)
+    return frozenset(found)
 
 
 class HashingStore:

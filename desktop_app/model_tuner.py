@@ -44,7 +44,7 @@ class ModelTuner(QObject):
             work.bridge.idle.connect(self._go_on)
             work.bridge.job_changed.connect(self._stand_aside)
         for key in ("measure_models", "device", "precision", "engine"):
-            settings.watch(key, lambda *_: self._stop())
+            settings.watch(key, lambda *_: self._begin_anew())
 
     @property
     def running(self) -> bool:
@@ -97,7 +97,9 @@ class ModelTuner(QObject):
             self._held = True
             self._job.pause()
 
-    def _stop(self) -> None:
+    def _begin_anew(self) -> None:
+        """Other settings: what is under way is of no use, and what was turned off may be wanted again."""
+        self._asked.clear()
         if self._job is not None:
             self._job.cancel()
 

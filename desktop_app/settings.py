@@ -75,7 +75,7 @@ class Settings(Store):
         True,
         QT_TRANSLATE_NOOP("Settings", "Measure what is fastest here"),
         QT_TRANSLATE_NOOP(
-            "Settings", "Once for each model, in the background; without it, automatic means plain PyTorch."
+            "Settings", "Once for each model, in the background; what was not measured runs in plain PyTorch."
         ),
         group="model",
     )

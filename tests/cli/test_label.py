@@ -191,6 +191,18 @@ def test_what_a_person_confirmed_is_written_as_theirs(
     assert "1 left as they were" in said.err
 
 
+def test_a_run_that_no_one_can_read_any_more_is_another_question(
+    pinhole: Pinhole, tiny_clip: Path, folder: Path
+) -> None:
+    words = ("label", folder, "--labels", "cat,dog", "--model", tiny_clip, "--quiet")
+    pinhole(*words)
+    with open_catalog(paths.catalog_file()) as catalog:
+        catalog.start_run("label", config={"recipe": {"templates": [{"text": "a {}"}], "labels": [3]}})
+    said = pinhole(*words, "--only-new")
+    assert "Traceback" not in said.err
+    assert "Note:" not in said.err
+
+
 def test_only_new_photos_are_labelled(
     pinhole: Pinhole, tiny_clip: Path, folder: Path, tmp_path: Path
 ) -> None:

@@ -129,6 +129,9 @@ def test_a_measurement_stands_aside_for_other_jobs_and_lets_the_slider_in(
     app.wait_until(lambda: not app.session.tuner.running)
     assert begun[0].state is JobState.CANCELLED
     assert len(begun) == 1
+    app.session.settings.measure_models = True
+    app.set_mask_ratio(0.5)
+    app.wait_until(lambda: len(begun) == 2, "what was turned off is not wanted again")
 
 
 def test_closing_in_the_middle_of_a_measurement_keeps_nothing_of_it(

@@ -156,7 +156,7 @@ def question_of(recipe: Mapping[str, Any], model: str) -> str:
 
 
 def _alike(catalog: Catalog, recipe: Mapping[str, Any], model: str) -> frozenset[str]:
-    """The runs whose answers are answers to this very question; a run of another program version may not be readable."""
+    """The runs whose answers are answers to this very question; those of other versions may not be readable."""
     ours, found = question_of(recipe, model), set()
     for run in catalog.runs():
         try:

@@ -54,8 +54,9 @@ _CLIP_RECIPE = """## Recipe
   those sixty synonyms (puma, chimp, ladybird, ...) stood among the words of a class of the image teacher.
 - The val figures are on small photos of the same sources as the training data; expect less on others.
 - Full-size photos are harder: of 22 sample photos (Pinhole's own and those of scikit-image and scikit-learn) among 36
-  labels, 9 came out right (temple, flower, street, mountain, shop, bird, dog, ...); it called two bear cubs an
-  elephant, sand dunes shoes, a close-up of a cat an elephant, and a cup of coffee a rocket.
+  labels, 10 came out right (cat, cup of coffee, temple, flower, bar, bicycle, mountain, shop, dog, a water lily as
+  flower), most of them with little certainty; it called bear cubs and a sleeping fox dogs, sand dunes shoes, a falcon
+  a cat, and street carts a motorcycle.
 """
 
 _CONVNEXT_INTRO = """A small ConvNeXt classifier over 1,320 everyday labels (7.3 M parameters, 32-64-160-512 channels,

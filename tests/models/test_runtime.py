@@ -278,6 +278,14 @@ def test_a_setting_below_the_bar_is_never_taken() -> None:
     assert tuning.pick([plain, wrong, faster]) == faster
 
 
+def test_where_float32_outruns_the_decoder_no_precision_is_given_up() -> None:
+    slow = Trial("torch", "float32", "cpu", speed=20.0)
+    half = Trial("torch", "bfloat16", "cpu", speed=40.0, cosine=0.9999)
+    assert tuning.pick([slow, half]) == half
+    quick, graph = replace(slow, speed=350.0), Trial("onnxruntime", "float32", "cpu", speed=500.0)
+    assert tuning.pick([quick, graph, replace(half, speed=690.0)]) == graph
+
+
 def test_measuring_finds_a_precision_that_strays(
     tiny: tuple[ModelSpec, CLIPModel], cache: Path, no_gpu: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

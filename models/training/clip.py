@@ -18,7 +18,6 @@ import torch.nn.functional as F
 
 from models.families.clip import CLIP, CLIPConfig
 from models.images import prepare
-from models.spec import IMAGENET_MEAN, IMAGENET_STD, Preprocess
 from models.training.calibrate import fitted_scale, offers
 from models.training.cards import card
 from models.training.corpus import TEMPLATES, WIDTH, captions, clean, coco_sentences, label_synonyms, wordnet
@@ -36,15 +35,10 @@ from models.training.text import (
     texts_of,
     train_tokenizer,
 )
-from models.training.trunk import JointNet, concepts_of, kept_trunk, train_trunk
+from models.training.trunk import PREPROCESS, JointNet, concepts_of, kept_trunk, train_trunk
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-
-SIDE = 112
-# Crops while training show things larger than a whole photo does; a centre of nine tenths evens that out
-# (arXiv 1906.06423).
-PREPROCESS = Preprocess(resize=124, crop=(SIDE, SIDE), mean=IMAGENET_MEAN, std=IMAGENET_STD)
 
 
 def tokenizer_of(photos: PhotoSet, path: Path) -> Tokenizer:

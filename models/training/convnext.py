@@ -5,16 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from models.spec import IMAGENET_MEAN, IMAGENET_STD, Preprocess
 from models.training.cards import card
 from models.training.data import PhotoSet
 from models.training.loop import arguments, run_of
-from models.training.trunk import JointNet, kept_trunk, train_trunk
-
-SIDE = 112
-# Crops while training show things larger than a whole photo does; a centre of nine tenths evens that out
-# (arXiv 1906.06423).
-PREPROCESS = Preprocess(resize=124, crop=(SIDE, SIDE), mean=IMAGENET_MEAN, std=IMAGENET_STD)
+from models.training.trunk import PREPROCESS, JointNet, kept_trunk, train_trunk
 
 
 def export(trunk: JointNet, folder: Path) -> None:

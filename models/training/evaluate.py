@@ -151,7 +151,7 @@ def _synonyms(model: Model, photos: PhotoSet, images: Floats, names: list[str], 
         Figure(f"own words, top-1 among the {len(changed)} labels", near),
         Figure("synonyms that are no label, top-1 among the same", far, "%", 0.75 * near, 0.75 * near),
         Figure("own words, all labels on offer", before),
-        Figure("synonyms that are no label, all labels on offer", after),
+        Figure("synonyms that are no label, all labels on offer", after, "%", 0.75 * before, 0.75 * before),
     ]
 
 
@@ -262,11 +262,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     for figure in figures:
         print(figure.line())
     if options.card:
-        write_card(
-            options.folder,
-            figures,
-            f"python -m models.training.evaluate {options.folder.name} --data DIR --card",
-        )
+        shown = options.folder.name if options.folder.is_absolute() else options.folder.as_posix()
+        command = f"python -m models.training.evaluate {shown} --data DIR --card"
+        write_card(options.folder, figures, command)
     return 0 if all(f.reached for f in figures) else 1
 
 

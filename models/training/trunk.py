@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from models.families.convnext import ConvNeXt, ConvNeXtConfig
 from models.families.convnext_trunk import TrunkConfig
+from models.spec import IMAGENET_MEAN, IMAGENET_STD, Preprocess
 from models.training.corpus import WIDTH, clean
 from models.training.data import SMALL_SIDE, Floats, PhotoSet, batch_places
 from models.training.depthwise import speed_up
@@ -25,11 +26,16 @@ from models.training.loop import Run, averaged_weights, take_over, train
 from models.training.pixels import colour_jitter, to_tensor
 from models.training.teachers import FEATURES
 
+SIDE = 112
+# Crops while training show things larger than a whole photo does; a centre of nine tenths evens that out
+# (arXiv 1906.06423).
+PREPROCESS = Preprocess(resize=124, crop=(SIDE, SIDE), mean=IMAGENET_MEAN, std=IMAGENET_STD)
+
 SIZES = TrunkConfig(
     # The last stage is wide for its cheapness: nine positions at 96 px hold 1,320 labels and 1,280 features.
     hidden_sizes=(32, 64, 160, 512),
     depths=(2, 2, 6, 2),
-    image_size=112,
+    image_size=SIDE,
     layer_norm_eps=1e-6,
     layer_scale_init_value=0.2,
     drop_path_rate=0.0,

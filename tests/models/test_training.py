@@ -370,7 +370,7 @@ def bundles(photos: PhotoSet, tmp_path: Path) -> dict[str, Path]:
     convnext.export(joint, tmp_path / "pinhole-convnext")
     tokenizer = drawn_texts()[1].to_str()  # type: ignore[attr-defined]
     write_bundle(
-        tmp_path / "pinhole-clip", whole, whole.config.to_hf(), clip.PREPROCESS, tokenizer, "# clip\n"
+        tmp_path / "pinhole-clip", whole, whole.config.to_hf(), trunk.PREPROCESS, tokenizer, "# clip\n"
     )
     painter = mae.MAERecipe(photos, 0, TINY_MAE)
     painter.module.load_state_dict(train(painter, Run(tmp_path / "mae", steps=2)))

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from desktop_app import theme
+from desktop_app.widgets.icon_button import icon_button
 from desktop_app.widgets.label_rows import Row, RowsView
 from desktop_app.widgets.section import text
 from models.tasks.prompts import Label
@@ -75,10 +76,10 @@ class LabelEditor(QWidget):
         row.addSpacing(6)
         row.addWidget(self._count)
         row.addStretch(1)
-        self._remove = tool(self.tr("Remove the chosen labels"), "minus")
+        self._remove = icon_button(self.tr("Remove the chosen labels"), "minus")
         self._remove.clicked.connect(lambda: self.removed.emit(self.list.chosen_rows()))
         row.addWidget(self._remove)
-        more = tool(self.tr("Presets, lists from files, and more"), "more")
+        more = icon_button(self.tr("Presets, lists from files, and more"), "more")
         more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.menu = QMenu(more)
         self.presets = self.menu.addMenu(self.tr("Presets"))
@@ -225,12 +226,3 @@ class LabelEditor(QWidget):
                 self.list.setFocus()
                 return True
         return super().eventFilter(watched, event)
-
-
-def tool(words: str, icon: str) -> QToolButton:
-    """A small button with an icon, whose words are its tip and its name."""
-    button = QToolButton()
-    button.setToolTip(words)
-    button.setAccessibleName(words)
-    theme.current().keep_icon(button, icon)
-    return button

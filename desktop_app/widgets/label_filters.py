@@ -9,7 +9,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -18,7 +17,7 @@ from desktop_app import theme
 from desktop_app.photo_list import Mark
 from desktop_app.widgets import marks
 from desktop_app.widgets.flow_layout import FlowLayout
-from desktop_app.widgets.label_editor import tool
+from desktop_app.widgets.icon_button import icon_button
 
 # Always there, so that the row does not jump; the others come when there is something to show.
 _ALWAYS = (Mark.LABEL, Mark.UNSURE, Mark.UNKNOWN, Mark.CONFIRMED)
@@ -205,7 +204,7 @@ class ChangeLine(QFrame):
         self.button.setProperty("flat", True)
         self.button.clicked.connect(self.show_asked)
         row.addWidget(self.button)
-        close: QToolButton = tool(self.tr("Close this message"), "close")
+        close = icon_button(self.tr("Close this message"), "close")
         close.clicked.connect(self.hide)
         row.addWidget(close)
         self.hide()

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from desktop_app import theme
-from desktop_app.widgets.label_editor import tool
+from desktop_app.widgets.icon_button import icon_button
 from desktop_app.widgets.label_rows import Row, RowsView
 from desktop_app.widgets.section import text
 from models.tasks.prompts import Template
@@ -90,10 +90,10 @@ class TemplateEditor(QWidget):
         self.sets.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.sets.activated.connect(lambda index: self.set_asked.emit(str(self.sets.itemData(index))))
         row.addWidget(self.sets, 1)
-        self._remove = tool(self.tr("Remove the chosen templates"), "minus")
+        self._remove = icon_button(self.tr("Remove the chosen templates"), "minus")
         self._remove.clicked.connect(lambda: self.removed.emit(self.list.chosen_rows()))
         row.addWidget(self._remove)
-        more = tool(self.tr("Save, import and export prompt sets"), "more")
+        more = icon_button(self.tr("Save, import and export prompt sets"), "more")
         more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.menu = QMenu(more)
         for words, signal in (

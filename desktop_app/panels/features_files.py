@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, QObject, Signal
-from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
+from PySide6.QtWidgets import QMenu, QWidget
 
+from desktop_app.panels import questions
 from desktop_app.session import Session, as_user_error
 from models.errors import DataError
 from models.tasks import colours, feature_pictures, mask_export
@@ -20,16 +21,6 @@ if TYPE_CHECKING:
     from models.tasks.feature_pictures import Grid
 
 _TILE = 96  # px of a channel in the picture of the grid
-
-
-def ask_save(parent: QWidget, title: str, proposal: str, kinds: str) -> str:
-    """A file to write to; "" when cancelled. `kinds` are Qt's name filters."""
-    return QFileDialog.getSaveFileName(parent, title, proposal, kinds)[0]
-
-
-def ask_folder(parent: QWidget, title: str, folder: str) -> str:
-    """A folder; "" when cancelled."""
-    return QFileDialog.getExistingDirectory(parent, title, folder)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +81,7 @@ class FeaturesFiles(QObject):
         start = self._folder or str(self._session.settings.last_folder) or str(Path.home())
         proposal = str(Path(start) / f"{shown.name}-{_plain(parts[what])}{suffix}")
         title = self.names()[what].replace("&", "").rstrip("…")
-        chosen = ask_save(self._widget, title, proposal, kind)
+        chosen = questions.ask_save(self._widget, title, kind, proposal)
         if not chosen:
             return
         path = Path(chosen) if Path(chosen).suffix else Path(chosen + suffix)

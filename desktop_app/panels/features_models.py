@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
-from desktop_app.panels import features_files
+from desktop_app.panels import questions
 from desktop_app.panels.features_inspector import FeaturesInspector
 from desktop_app.session import Session, as_user_error
 from models.errors import WrongModelError
@@ -42,7 +42,7 @@ class FeaturesModels(QObject):
 
     def _ask_folder(self) -> None:
         title = self.tr("Choose the folder of a ConvNeXt")
-        folder = features_files.ask_folder(self._side, title, "")
+        folder = questions.ask_folder(self._side, title)
         if folder:
             call = partial(check_folder, folder)
             self._session.work.once(call, partial(self._checked, folder), lane="io")

@@ -13,7 +13,7 @@ from desktop_app import label_recipe, presets
 from desktop_app.label_book import LabelBook, same_word
 from desktop_app.label_files import read_labels, typed_labels, write_labels
 from desktop_app.labelling import Recipe
-from desktop_app.panels import label_dialogs as ask
+from desktop_app.panels import questions as ask
 from desktop_app.presets import Preset
 from desktop_app.session import Session, as_user_error
 from desktop_app.widgets.label_editor import LabelEditor

@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 
 from desktop_app import label_csv, theme
 from desktop_app.label_csv import Exporting
-from desktop_app.panels import label_dialogs as ask
+from desktop_app.panels import questions as ask
 from desktop_app.panels.label_engine import LabelEngine
 from desktop_app.session import Session, as_user_error
 from desktop_app.widgets.message_bar import MessageBar

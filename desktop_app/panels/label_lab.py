@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSplitter, QVBox
 from desktop_app import label_lab
 from desktop_app.figures import percent
 from desktop_app.label_lab import Trial, Truth
-from desktop_app.panels import label_dialogs as ask
+from desktop_app.panels import questions as ask
 from desktop_app.panels.label_engine import LabelEngine
 from desktop_app.session import Session, as_user_error
 from desktop_app.widgets.confusion_matrix import NumberTable

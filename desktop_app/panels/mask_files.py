@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, QObject, Signal
-from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
+from PySide6.QtWidgets import QMenu, QWidget
 
+from desktop_app.panels import questions
 from desktop_app.session import Session, as_user_error
 from models.errors import DataError
 from models.tasks import mask_export, masks
@@ -19,21 +20,6 @@ from models.tasks.masks import Mask
 if TYPE_CHECKING:
     from desktop_app.work import Outcome
     from models.tasks.masking import MaskResult
-
-
-def ask_save(parent: QWidget, title: str, proposal: str, kinds: str) -> str:
-    """A file to write to; "" when cancelled. `kinds` are Qt's name filters."""
-    return QFileDialog.getSaveFileName(parent, title, proposal, kinds)[0]
-
-
-def ask_open(parent: QWidget, title: str, folder: str, kinds: str) -> str:
-    """A file to read; "" when cancelled."""
-    return QFileDialog.getOpenFileName(parent, title, folder, kinds)[0]
-
-
-def ask_folder(parent: QWidget, title: str, folder: str) -> str:
-    """A folder; "" when cancelled."""
-    return QFileDialog.getExistingDirectory(parent, title, folder)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +98,7 @@ class MaskFiles(QObject):
         suffix, kind = kinds.get(what, (".png", self.tr("PNG picture (*.png)")))
         title = self.names()[what].replace("&", "").rstrip("…")
         proposal = str(Path(self._start_folder()) / f"{shown.name}-{what}{suffix}")
-        chosen = ask_save(self._widget, title, proposal, kind)
+        chosen = questions.ask_save(self._widget, title, kind, proposal)
         if not chosen:
             return
         named = bool(Path(chosen).suffix)
@@ -133,7 +119,7 @@ class MaskFiles(QObject):
     def load(self, side: int, unit: int) -> None:
         """Ask for a mask file and read it; a picture without its own size is stretched over `side` px."""
         kinds = self.tr("Masks (*.json *.png);;All files (*)")
-        chosen = ask_open(self._widget, self.tr("Load a mask"), self._start_folder(), kinds)
+        chosen = questions.ask_open(self._widget, self.tr("Load a mask"), kinds, self._start_folder())
         if chosen:
             self._folder = str(Path(chosen).parent)
             read = partial(masks.load, Path(chosen), side, side, unit)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
-from desktop_app.panels import mask_files
+from desktop_app.panels import questions
 from desktop_app.panels.mask_inspector import MaskInspector
 from desktop_app.panels.mask_work import MaskWork
 from desktop_app.session import Session, as_user_error
@@ -44,7 +44,7 @@ class MaskModels(QObject):
 
     def _ask_folder(self) -> None:
         title = self.tr("Choose the folder of a model that paints")
-        folder = mask_files.ask_folder(self._work, title, "")
+        folder = questions.ask_folder(self._work, title)
         if folder:
             call = partial(check_folder, folder)
             self._session.work.once(call, partial(self._checked, folder), lane="io")

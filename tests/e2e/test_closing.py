@@ -13,7 +13,7 @@ from PySide6.QtGui import QImage
 
 from desktop_app import paths
 from desktop_app.catalog import open_catalog
-from desktop_app.panels import mask_files
+from desktop_app.panels import questions
 from desktop_app.work import Work
 from desktop_app.work.journal import Journal
 from tests import label_robot, mask_robot
@@ -82,7 +82,7 @@ def test_a_mask_is_saved(tmp_path: Path, qapp: object, monkeypatch: pytest.Monke
     mask_robot.remember(tmp_path / "model")
     app = MaskRobot(tmp_path / "pictures")
     app.wait_painted()
-    monkeypatch.setattr(mask_files, "ask_save", lambda *_: str(tmp_path / "mine.json"))
+    monkeypatch.setattr(questions, "ask_save", lambda *_: str(tmp_path / "mine.json"))
     helper = hold_io(app.program.work)
     app.use("save")
     close(app, helper)

@@ -16,7 +16,7 @@ from PySide6.QtCore import QMimeData
 from PySide6.QtGui import QGuiApplication
 
 from desktop_app import paths
-from desktop_app.panels import PANELS, label_dialogs
+from desktop_app.panels import PANELS, questions
 from desktop_app.settings import Settings
 from tests.photo_folder import write_broken, write_photos
 from tests.robot import AppRobot
@@ -134,7 +134,7 @@ def test_opening_walking_pasting_and_exporting_ask_beside_the_window(
     settle(6)
     app.open_panel("label")
     table = tmp_path / "table.csv"
-    monkeypatch.setattr(label_dialogs, "ask_save", lambda *_: str(table))
+    monkeypatch.setattr(questions, "ask_save", lambda *_: str(table))
     app.run("export")
     export = app.panel.export.dialog  # type: ignore[attr-defined]
     app.wait_until(lambda: export.table.rowCount() > 0, "no preview came")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from desktop_app import cli, label_recipe, paths
-from desktop_app.panels import label_dialogs
+from desktop_app.panels import questions
 from models.tasks.export import denature
 from tests.label_robot import LabelRobot, remember
 from tests.photo_folder import write_broken, write_photos
@@ -99,7 +99,7 @@ def test_from_the_first_start_to_the_table(
     assert app.decisions()[name] == "CONFIRMED"
 
     file = tmp_path / "window.csv"
-    monkeypatch.setattr(label_dialogs, "ask_save", lambda *words: str(file))
+    monkeypatch.setattr(questions, "ask_save", lambda *words: str(file))
     app.press("Ctrl+E", app.window)
     assert app.label.export.dialog is not None
     app.wait_until(

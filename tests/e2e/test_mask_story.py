@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from PySide6.QtWidgets import QApplication
 
-from desktop_app.panels import mask_files
+from desktop_app.panels import questions
 from desktop_app.panels.mask import MaskPanel
 from desktop_app.panels.mask_work import SWEEP
 from models.bundle import write_bundle
@@ -88,7 +88,7 @@ def test_from_the_first_photo_to_a_saved_sweep(
     app.mask.work.tabs.setCurrentIndex(SWEEP)
     app.mask.work.sweep.run_button.click()
     app.wait_until(lambda: len(app.mask.work.sweep.steps) == 27 and not app.mask.work.sweep.running)
-    monkeypatch.setattr(mask_files, "ask_save", lambda *_: str(tmp_path / "sweep.webp"))
+    monkeypatch.setattr(questions, "ask_save", lambda *_: str(tmp_path / "sweep.webp"))
     app.mask.files.save("animation", app.mask.shown())
     app.wait_idle()
     with Image.open(tmp_path / "sweep.webp") as film:

@@ -12,7 +12,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QAbstractButton, QWidget
 from pytestqt.qtbot import QtBot
 
-from desktop_app.panels import features_files
+from desktop_app.panels import questions
 from desktop_app.panels.features_stage import FeaturesStage
 from desktop_app.panels.features_work import CHANNELS, COMPONENTS, SIMILARITY, WHY
 from models.tasks import colours
@@ -333,7 +333,7 @@ def test_exports_can_be_read_back(start: Start, tmp_path: Path, monkeypatch: pyt
     panel.files.saved.connect(saved.append)
     names = {"grid": "grid.png", "map": "map.png", "layer": "layer.npz", "all": "all"}
     for what, name in names.items():
-        monkeypatch.setattr(features_files, "ask_save", lambda *_, name=name: str(tmp_path / name))
+        monkeypatch.setattr(questions, "ask_save", lambda *_, name=name: str(tmp_path / name))
         panel.files.save(what, panel.shown())
     app.wait_until(lambda: len(saved) == 4, "not everything was written")
     now = panel.engine.now
@@ -353,7 +353,7 @@ def test_exports_can_be_read_back(start: Start, tmp_path: Path, monkeypatch: pyt
     assert (tmp_path / "all.npz").read_bytes() == kept
     panel.clear_error()
     blocked = tmp_path / "grid.png" / "below.png"
-    monkeypatch.setattr(features_files, "ask_save", lambda *_: str(blocked))
+    monkeypatch.setattr(questions, "ask_save", lambda *_: str(blocked))
     panel.files.save("map", panel.shown())
     assert app.wait_error()
 
@@ -365,13 +365,13 @@ def test_a_folder_of_the_wrong_kind_is_refused_in_words_and_another_model_walks(
     app.wait_walked()
     panel = app.features
     before = panel.side.classes.shown
-    monkeypatch.setattr(features_files, "ask_folder", lambda *_: str(models / "mae"))
+    monkeypatch.setattr(questions, "ask_folder", lambda *_: str(models / "mae"))
     panel.side.folder.click()
     said = app.wait_error()
     assert "Tiny MAE" in said or "mae" in said
     assert panel.engine.now is not None  # what was there stays
     panel.clear_error()
-    monkeypatch.setattr(features_files, "ask_folder", lambda *_: str(models / "other"))
+    monkeypatch.setattr(questions, "ask_folder", lambda *_: str(models / "other"))
     panel.side.folder.click()
     app.wait_until(lambda: panel.side.classes.shown != before, "the other model never came")
     app.wait_idle()

@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 )
 
 from desktop_app import label_recipe, presets
-from desktop_app.panels import label_dialogs
+from desktop_app.panels import questions
 from desktop_app.photo_list import Mark
 from desktop_app.settings import Settings
 from models.tasks.prompts import PromptSet, Template
@@ -196,7 +196,7 @@ def test_prompt_sets_are_taken_switched_and_kept_under_a_name(
     QTest.keyClick(view, Qt.Key.Key_Space)
     assert not app.label.book.state.templates[0].enabled
     assert len(column.templates.preview.toPlainText().splitlines()) == 79
-    monkeypatch.setattr(label_dialogs, "ask_name", lambda *words: "Mine")
+    monkeypatch.setattr(questions, "ask_name", lambda *words: "Mine")
     column.templates.save_asked.emit()
     app.wait_until(lambda: column.templates.sets.findData("Mine") >= 0)
     assert app.label.book.state.prompt_set == "Mine"
@@ -208,10 +208,10 @@ def test_saved_prompts_are_replaced_only_after_a_question(
 ) -> None:
     column, asked = app.label.column, list[str]()
     presets.save_own_set(PromptSet("Mine", (Template("kept {}"),)))
-    monkeypatch.setattr(label_dialogs, "ask_name", lambda *words: "Mine")
+    monkeypatch.setattr(questions, "ask_name", lambda *words: "Mine")
 
     def answer(yes: bool) -> None:
-        monkeypatch.setattr(label_dialogs, "ask_replace", lambda *words: asked.append(words[-1]) or yes)
+        monkeypatch.setattr(questions, "ask_replace", lambda *words: asked.append(words[-1]) or yes)
         column.templates.save_asked.emit()
         app.wait_idle()
 
@@ -234,14 +234,14 @@ def test_what_was_asked_to_be_written_is_written_when_the_window_closes_first(
         work.once(lambda: (busy.release(), free.wait(20)), lambda outcome: None, lane="io")
     assert busy.acquire(timeout=20)
     assert busy.acquire(timeout=20)
-    monkeypatch.setattr(label_dialogs, "ask_name", lambda *words: "Mine")
+    monkeypatch.setattr(questions, "ask_name", lambda *words: "Mine")
     for name, ask in (
         ("labels.txt", column.labels.export_asked.emit),
         ("prompts.txt", column.templates.export_asked.emit),
         ("recipe.json", lambda: column.save_recipe(app.label.engine.recipe())),
     ):
         file = str(tmp_path / name)
-        monkeypatch.setattr(label_dialogs, "ask_save", lambda *words, file=file: file)
+        monkeypatch.setattr(questions, "ask_save", lambda *words, file=file: file)
         ask()
     column.templates.save_asked.emit()
     work.close(0.05)
@@ -460,8 +460,8 @@ def test_a_recipe_is_saved_opened_and_undone(
     app: LabelRobot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "recipe.json"
-    monkeypatch.setattr(label_dialogs, "ask_save", lambda *words: str(file))
-    monkeypatch.setattr(label_dialogs, "ask_open", lambda *words: str(file))
+    monkeypatch.setattr(questions, "ask_save", lambda *words: str(file))
+    monkeypatch.setattr(questions, "ask_open", lambda *words: str(file))
     app.label.column.labels.save_recipe_asked.emit()
     app.wait_until(file.exists)
     saved = label_recipe.load(file)

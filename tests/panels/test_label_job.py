@@ -11,7 +11,7 @@ import pytest
 from desktop_app import label_recipe, paths
 from desktop_app.label_book import LabelBook
 from desktop_app.labelling import Recipe
-from desktop_app.panels import label_dialogs
+from desktop_app.panels import questions
 from desktop_app.photo_list import Mark
 from desktop_app.work import JobState
 from desktop_app.work.journal import Journal
@@ -189,7 +189,7 @@ def test_export_previews_writes_and_says_where(
     app.label.review.confirm([mine], "an old motorcycle")
     file = tmp_path / "out" / "labels.csv"
     file.parent.mkdir()
-    monkeypatch.setattr(label_dialogs, "ask_save", lambda *words: str(file))
+    monkeypatch.setattr(questions, "ask_save", lambda *words: str(file))
     app.run("export")
     dialog = app.label.export.dialog
     assert dialog is not None
@@ -229,7 +229,7 @@ def test_export_previews_writes_and_says_where(
 def test_a_table_that_cannot_be_written_is_told_with_its_cure(
     app: LabelRobot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(label_dialogs, "ask_save", lambda *words: str(tmp_path / "no folder" / "labels.csv"))
+    monkeypatch.setattr(questions, "ask_save", lambda *words: str(tmp_path / "no folder" / "labels.csv"))
     app.run("export")
     dialog = app.label.export.dialog
     assert dialog is not None

@@ -13,7 +13,7 @@ from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QAbstractSlider, QComboBox, QMenu, QSpinBox
 
-from desktop_app.panels import mask_files
+from desktop_app.panels import questions
 from desktop_app.panels.mask_work import COMPARE, PAINT, SWEEP
 from models.tasks.masks import Mask, Strategy, from_json, make_mask, to_json
 from tests.mask_robot import MaskRobot, remember
@@ -229,8 +229,8 @@ def test_masks_are_saved_and_loaded(app: MaskRobot, tmp_path: Path, monkeypatch:
     assert mask is not None
     for name in ("mask.json", "mask.png"):
         path = tmp_path / name
-        monkeypatch.setattr(mask_files, "ask_save", lambda *_, path=path: str(path))
-        monkeypatch.setattr(mask_files, "ask_open", lambda *_, path=path: str(path))
+        monkeypatch.setattr(questions, "ask_save", lambda *_, path=path: str(path))
+        monkeypatch.setattr(questions, "ask_open", lambda *_, path=path: str(path))
         app.use("save")
         app.wait_idle()
         app.use("invert")
@@ -248,7 +248,7 @@ def test_a_file_that_is_no_mask_is_refused_in_words(
 ) -> None:
     bad = tmp_path / "bad.json"
     bad.write_text(json.dumps({"hello": 1}))
-    monkeypatch.setattr(mask_files, "ask_open", lambda *_: str(bad))
+    monkeypatch.setattr(questions, "ask_open", lambda *_: str(bad))
     before = app.mask.book.mask
     app.use("load")
     app.wait_idle()
@@ -261,7 +261,7 @@ def test_a_mask_for_another_model_is_fitted(
 ) -> None:
     path = tmp_path / "large.json"
     path.write_text(to_json(Mask(np.tri(14, dtype=np.bool_), 16, 224, 224)))
-    monkeypatch.setattr(mask_files, "ask_open", lambda *_: str(path))
+    monkeypatch.setattr(questions, "ask_open", lambda *_: str(path))
     app.use("load")
     app.wait_idle()
     assert app.hidden.shape == (4, 4)
@@ -274,11 +274,11 @@ def test_everything_on_screen_can_be_saved(
 ) -> None:
     asked: list[str] = []
 
-    def ask(parent: object, title: str, proposal: str, kinds: str) -> str:
+    def ask(parent: object, title: str, kinds: str, proposal: str) -> str:
         asked.append(title)
         return str(tmp_path / Path(proposal).name)
 
-    monkeypatch.setattr(mask_files, "ask_save", ask)
+    monkeypatch.setattr(questions, "ask_save", ask)
     app.wait_painted()
     app.run("export")
     menu = app.mask.findChild(QMenu)
@@ -305,12 +305,12 @@ def test_a_name_given_without_its_suffix_replaces_no_file_that_nobody_named(
     mine = tmp_path / "mine.json"
     mine.write_text("somebody's own")
     app.wait_painted()
-    monkeypatch.setattr(mask_files, "ask_save", lambda *_: str(tmp_path / "mine"))
+    monkeypatch.setattr(questions, "ask_save", lambda *_: str(tmp_path / "mine"))
     app.mask.files.save("mask", app.mask.shown())
     app.wait_idle()
     assert mine.read_text() == "somebody's own"
     assert "already there" in app.what_went_wrong()
-    monkeypatch.setattr(mask_files, "ask_save", lambda *_: str(mine))
+    monkeypatch.setattr(questions, "ask_save", lambda *_: str(mine))
     app.mask.files.save("mask", app.mask.shown())
     app.wait_idle()
     assert "pinhole_mask" in mine.read_text(), "the dialog asked before it gave this name"
@@ -319,7 +319,7 @@ def test_a_name_given_without_its_suffix_replaces_no_file_that_nobody_named(
 def test_a_file_that_cannot_be_written_says_why(
     app: MaskRobot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mask_files, "ask_save", lambda *_: str(tmp_path / "nowhere" / "a.png"))
+    monkeypatch.setattr(questions, "ask_save", lambda *_: str(tmp_path / "nowhere" / "a.png"))
     app.mask.files.save("pasted", app.mask.shown())
     app.wait_idle()
     assert "could not be written" in app.what_went_wrong()
@@ -336,7 +336,7 @@ def test_the_sweep_fills_the_strip_and_the_curve(
     assert sweep.strip.count == sweep.curve.points == app.mask.side.curve.points == 9
     assert sweep.state.words == "18 of 18 pictures"
     assert app.mask.side.curve.marked == pytest.approx(0.75)
-    monkeypatch.setattr(mask_files, "ask_save", lambda *args: str(tmp_path / Path(args[2]).name))
+    monkeypatch.setattr(questions, "ask_save", lambda *args: str(tmp_path / Path(args[3]).name))
     for what in ("strip", "animation", "numbers"):
         sweep.export_asked.emit(what)
     app.wait_idle()
@@ -423,7 +423,7 @@ def test_a_folder_of_another_kind_is_refused_in_words_and_the_model_stays(
     write_tiny_clip(tmp_path / "clip")
     model = app.session.shelf.ready("masking")
     for folder, words in ((tmp_path / "clip", "cannot paint hidden patches"), (tmp_path, "")):
-        monkeypatch.setattr(mask_files, "ask_folder", lambda *_, folder=folder: str(folder))
+        monkeypatch.setattr(questions, "ask_folder", lambda *_, folder=folder: str(folder))
         app.mask.clear_error()
         app.mask.side.folder.click()
         app.wait_idle()
@@ -432,7 +432,7 @@ def test_a_folder_of_another_kind_is_refused_in_words_and_the_model_stays(
     assert app.session.shelf.ready("masking") is model
     other = tmp_path / "right"
     write_tiny_mae(other, seed=3)
-    monkeypatch.setattr(mask_files, "ask_folder", lambda *_: str(other))
+    monkeypatch.setattr(questions, "ask_folder", lambda *_: str(other))
     app.mask.side.folder.click()
     app.wait_until(lambda: app.session.shelf.ready("masking") not in (None, model))
     app.wait_painted()

@@ -1,4 +1,4 @@
-"""The few questions that need a dialog, each behind one function, so that a test replaces that function alone."""
+"""The panels' questions that need a dialog, each behind one function, so that a test replaces that function alone."""
 
 from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import QFileDialog, QInputDialog, QMessageBox, QWidget
@@ -14,6 +14,11 @@ def ask_save(parent: QWidget, title: str, kinds: str, suggested: str = "") -> st
     return QFileDialog.getSaveFileName(parent, title, suggested, kinds)[0]
 
 
+def ask_folder(parent: QWidget, title: str, folder: str = "") -> str:
+    """A folder, "" when cancelled."""
+    return QFileDialog.getExistingDirectory(parent, title, folder)
+
+
 def ask_name(parent: QWidget, title: str, question: str, suggested: str = "") -> str:
     """A name, "" when cancelled."""
     words, given = QInputDialog.getText(parent, title, question, text=suggested)
@@ -22,18 +27,18 @@ def ask_name(parent: QWidget, title: str, question: str, suggested: str = "") ->
 
 def ask_replace(parent: QWidget, title: str, name: str) -> bool:
     """Whether what is kept under this name may be replaced."""
-    words = QCoreApplication.translate("LabelDialogs", "“{0}” exists already. Replace it?").format(name)
+    words = QCoreApplication.translate("Questions", "“{0}” exists already. Replace it?").format(name)
     yes, no = QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No
     return QMessageBox.question(parent, title, words, yes | no, no) == yes
 
 
 def kinds_of(*what: str) -> str:
-    """The file kinds of a dialog: "text", "csv", "json"."""
+    """The file kinds of a dialog by name: "text", "plain", "csv", "json"; every file may be shown, too."""
     tr = QCoreApplication.translate
     known = {
-        "text": tr("LabelDialogs", "Text (*.txt *.csv)"),
-        "plain": tr("LabelDialogs", "Text (*.txt)"),
-        "csv": tr("LabelDialogs", "Tables (*.csv)"),
-        "json": tr("LabelDialogs", "Recipes (*.json)"),
+        "text": tr("Questions", "Text (*.txt *.csv)"),
+        "plain": tr("Questions", "Text (*.txt)"),
+        "csv": tr("Questions", "Tables (*.csv)"),
+        "json": tr("Questions", "Recipes (*.json)"),
     }
-    return ";;".join([*(known[one] for one in what), tr("LabelDialogs", "All files (*)")])
+    return ";;".join([*(known[one] for one in what), tr("Questions", "All files (*)")])

@@ -23,6 +23,7 @@ from models.training.corpus import WIDTH, clean
 from models.training.data import SMALL_SIDE, Floats, PhotoSet, batch_places
 from models.training.depthwise import speed_up
 from models.training.loop import Run, averaged_weights, take_over, train
+from models.training.mixture import Mixture
 from models.training.pixels import colour_jitter, to_tensor
 from models.training.teachers import FEATURES
 
@@ -84,6 +85,7 @@ class TrunkRecipe:
 
     rate = 1.2e-3
     weight_decay = 0.05
+    mixed_share = 0.5
     average = 0.999
     batch = 64
 
@@ -114,14 +116,16 @@ class TrunkRecipe:
         rng = np.random.default_rng([self.seed, step, 1])
         crops = rng.integers(self.boxes.shape[1], size=len(rows))
         pixels = to_tensor(self._pixels(rows, crops, side, rng), colour_jitter(len(rows), rng))
+        mixed = Mixture.draw(len(rows), side, self.mixed_share, rng)
+        pixels = mixed.pixels(pixels)
         net = self.module
         with torch.autocast("cpu", torch.bfloat16):
             pooled = net.classifier.embed(pixels)
             logits = net.classifier.classifier(pooled).float()
             predicted = net.teacher_head(pooled).float()
             vectors = F.normalize(net.visual_projection(pooled).float(), dim=-1)
-        found, classes = self._teacher_losses(predicted, rows, crops)
-        found |= self._text_losses(vectors, logits, classes, rows, rng)
+        found, classes = self._teacher_losses(predicted, rows, crops, mixed)
+        found |= self._text_losses(vectors, logits, classes, rows, mixed, rng)
         found["total"] = (
             4.0 * found["features"]
             + 0.5 * found["crop_classes"]
@@ -152,20 +156,22 @@ class TrunkRecipe:
         return rgb
 
     def _teacher_losses(
-        self, predicted: Tensor, rows: NDArray[np.int64], crops: NDArray[np.int64]
+        self, predicted: Tensor, rows: NDArray[np.int64], crops: NDArray[np.int64], mixed: Mixture
     ) -> tuple[dict[str, Tensor], Tensor]:
         s = self.signals
         sets, within = np.divmod(crops, s.features[0].shape[1])
         seen = [s.features[k][i, c] for k, i, c in zip(sets, rows, within, strict=True)]
         truth = torch.from_numpy(np.stack(seen).astype(np.float32))
-        error = F.smooth_l1_loss(predicted, (truth - s.feature_mean) / s.feature_std, beta=1.0)
+        wanted = (truth - s.feature_mean) / s.feature_std
+        # The teacher never saw the mixtures; its features of them are unknown, its classes about the mean.
+        error = F.smooth_l1_loss(predicted[mixed.pure], wanted[mixed.pure], beta=1.0)
         with torch.autocast("cpu", torch.bfloat16):
             mine = F.linear(predicted * s.feature_std + s.feature_mean, s.head_weight, s.head_bias).float()
             theirs = F.linear(truth, s.head_weight, s.head_bias).float()
-        mine, theirs = mine.log_softmax(-1), theirs.softmax(-1)
+        mine, theirs = mine.log_softmax(-1), mixed.mean(theirs.softmax(-1))
         crop = F.kl_div(mine, theirs, reduction="batchmean")
         # Trusted on the wide crop of photos whose original was large: there original and crop show the same.
-        wide = torch.from_numpy((within == 0) & ~self.small[rows])
+        wide = torch.from_numpy((within == 0) & ~self.small[rows]) & mixed.pure
         strongest = mine.gather(1, torch.from_numpy(s.classes[rows]))
         photo = -(torch.from_numpy(s.log_probabilities[rows]).exp() * strongest).sum(1)
         return {"features": error, "crop_classes": crop, "photo_classes": _mean(photo, wide)}, theirs
@@ -176,22 +182,21 @@ class TrunkRecipe:
         logits: Tensor,
         classes: Tensor,
         rows: NDArray[np.int64],
+        mixed: Mixture,
         rng: np.random.Generator,
     ) -> dict[str, Tensor]:
         s, scale = self.signals, self.module.logit_scale.exp().clamp(max=100)
         labels = torch.from_numpy(self.photos.label_ids[rows])
         known = labels >= 0
         target = labels.clamp(min=0)
-        plain = F.cross_entropy(logits, target, reduction="none", label_smoothing=0.05)
-        texts = F.cross_entropy(scale * vectors @ s.label_vectors.T, target, reduction="none")
-        # "dog" is asked for as often as its breeds: the words of groups are told apart among themselves.
-        groups = F.cross_entropy(
-            scale * vectors @ s.concept_vectors.T, s.concept_of[target], reduction="none"
-        )
+
+        def of_label(scores: Tensor, truth: Tensor, smoothing: float = 0.0) -> Tensor:
+            return mixed.cross_entropy(scores, truth, known, smoothing)
+
         # The teacher is right about crops of large photos alone.
-        large = torch.from_numpy(~self.small[rows])
+        large = mixed.both(torch.from_numpy(~self.small[rows]))
         by_class = F.kl_div((scale * vectors @ s.class_vectors.T).log_softmax(-1), classes, reduction="none")
-        with_text = [i for i, row in enumerate(rows) if len(s.caption_of[row])]
+        with_text = [i for i, row in enumerate(rows) if mixed.pure[i] and len(s.caption_of[row])]
         captions = vectors.new_zeros(())
         if with_text:
             own = np.array([rng.choice(s.caption_of[rows[i]]) for i in with_text])
@@ -200,9 +205,10 @@ class TrunkRecipe:
             chosen = vectors[torch.tensor(with_text)]
             captions = F.cross_entropy(scale * chosen @ bank.T, torch.arange(len(own)))
         return {
-            "labels": _mean(plain, known),
-            "label_texts": _mean(texts, known),
-            "group_texts": _mean(groups, known),
+            "labels": of_label(logits, target, smoothing=0.05),
+            "label_texts": of_label(scale * vectors @ s.label_vectors.T, target),
+            # "dog" is asked for as often as its breeds: the words of groups are told apart among themselves.
+            "group_texts": of_label(scale * vectors @ s.concept_vectors.T, s.concept_of[target]),
             "class_texts": _mean(by_class.sum(1), large),
             "captions": captions,
         }

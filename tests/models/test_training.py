@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
@@ -25,6 +26,7 @@ from models.training.corpus import Space, clean, label_synonyms
 from models.training.data import PhotoSet, batch_places
 from models.training.depthwise import speed_up, weight_gradient
 from models.training.loop import Run, averaged_weights, schedule, take_over, train
+from models.training.mixture import Mixture
 from models.training.text import (
     TextRecipe,
     Texts,
@@ -294,6 +296,34 @@ def test_a_run_writes_metrics_that_can_be_plotted(photos: PhotoSet, tmp_path: Pa
     assert [line["step"] for line in lines] == [2, 4]
     assert all(np.isfinite(line["total"]) for line in lines)
     assert {"features", "crop_classes", "labels", "label_texts", "captions"} <= lines[0].keys()
+
+
+def test_a_mixture_shows_two_photos_and_answers_for_both_by_their_shares() -> None:
+    rng = np.random.default_rng(0)
+    photos = torch.arange(12.0).reshape(12, 1, 1, 1).expand(12, 3, 20, 20)
+    mixed = Mixture.draw(12, 20, 0.5, rng)
+    shown = mixed.pixels(photos)
+    assert torch.equal(shown[:6], photos[:6])
+    assert mixed.pure.tolist() == [True] * 6 + [False] * 6
+    values = torch.arange(12.0)[:, None]
+    # The mean of what is shown is the mean of the two photos by their shares, however they are mixed.
+    assert torch.allclose(shown.mean((1, 2, 3)), mixed.mean(values)[:, 0], atol=1e-4)
+    assert {window is None for window in mixed.windows[6:]} == {True, False}
+
+
+def test_a_mixture_asks_for_neither_label_of_photos_that_have_none() -> None:
+    mixed = Mixture(torch.tensor([1, 0]), torch.tensor([0.75, 0.25]), (None, None))
+    scores, truth = torch.randn(2, 5, generator=torch.Generator().manual_seed(0)), torch.tensor([3, 4])
+    first = F.cross_entropy(scores, truth, reduction="none")
+    second = F.cross_entropy(scores, truth.flip(0), reduction="none")
+    both = mixed.cross_entropy(scores, truth, torch.tensor([True, True]), 0.0)
+    assert both == pytest.approx(
+        float((0.75 * first[0] + 0.25 * second[0] + 0.25 * first[1] + 0.75 * second[1]) / 2)
+    )
+    # Only photo 0 has a label: it is seen to three quarters in the first mixture and in the second.
+    one = mixed.cross_entropy(scores, truth, torch.tensor([True, False]), 0.0)
+    assert one == pytest.approx(float((0.75 * first[0] + 0.75 * second[1]) / 1.5))
+    assert mixed.both(torch.tensor([True, False])).tolist() == [False, False]
 
 
 def test_the_trunk_learns_the_labels(photos: PhotoSet, tmp_path: Path) -> None:

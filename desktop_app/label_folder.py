@@ -16,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from desktop_app.catalog import Answer, Catalog
+from desktop_app.label_sets import LabelSets
 from desktop_app.photo_list import Answers, Mark
 from models.errors import UserError
-from models.tasks.scoring import Bars, Decision, Scores, score
+from models.tasks.scoring import Bars, Decision, Scores, holding, score
 
 Floats = npt.NDArray[np.float32]
 Halves = npt.NDArray[np.float16]
@@ -123,9 +124,10 @@ def _stat(path: str) -> tuple[int, int]:
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """Answers for n photos: best (n,) row of the label or -1, second (n,), probability, margin, decision (uint8).
+    """Answers for n photos: best (n,) row of the label or -1, probability, margin, decision (uint8).
 
-    `numbers` and `names` are those of the labels it was scored with; `known` (n,) is False where no embedding was.
+    `numbers` and `names` are those of the labels it was scored with; `known` (n,) is False where no embedding was;
+    `sets` are the labels that hold, where each is judged by itself.
     """
 
     numbers: Ints
@@ -135,6 +137,7 @@ class Scored:
     probability: Floats
     margin: Floats
     decision: Bytes
+    sets: LabelSets = field(default_factory=LabelSets)
 
     @staticmethod
     def none(count: int = 0) -> Scored:
@@ -147,6 +150,7 @@ class Scored:
             probability=np.zeros(count, np.float32),
             margin=np.zeros(count, np.float32),
             decision=np.zeros(count, np.uint8),
+            sets=LabelSets.none(count),
         )
 
 
@@ -169,6 +173,9 @@ def score_folder(rows: Halves, have: Bools, question: Question) -> Scored:
     places = np.flatnonzero(have)
     if not len(question.names) or not len(places):
         return out
+    several = question.mode == "multi"
+    if several:
+        out = replace(out, sets=LabelSets.none(len(have), len(question.names)))
     for start in range(0, len(places), _LOT):
         part = places[start : start + _LOT]
         # In the precision in which they are stored, so that the command line gives the same answers.
@@ -177,6 +184,8 @@ def score_folder(rows: Halves, have: Bools, question: Question) -> Scored:
         out.probability[part] = scores.probability[np.arange(len(part)), scores.best]
         out.margin[part] = scores.margin
         out.decision[part] = scores.decision
+        if several:
+            out.sets.put(part, scores.second, holding(scores, question.bars))
     return replace(out, numbers=np.asarray(question.numbers, np.int32), names=question.names, known=have)
 
 
@@ -193,7 +202,8 @@ def merged(old: Scored, new: Scored) -> Scored:
         array = getattr(grown, name)
         array[: len(old.known)] = getattr(old, name)[: len(array)]
         array[new.known] = getattr(new, name)[new.known]
-    return replace(grown, numbers=new.numbers, names=new.names)
+    sets = old.sets.merged(new.sets, new.known)
+    return replace(grown, numbers=new.numbers, names=new.names, sets=sets)
 
 
 class Folder:
@@ -268,6 +278,7 @@ def shown_answers(scored: Scored, said: dict[int, Said]) -> Answers:
         marks[scored.known & (scored.decision == decision)] = mark
     best = scored.best
     names = list(scored.names)
+    gone: dict[int, list[int] | None] = {}
     if said:
         best = best.copy()
         rows = {name: row for row, name in enumerate(names)}
@@ -279,9 +290,15 @@ def shown_answers(scored: Scored, said: dict[int, Said]) -> Answers:
                     rows[word.label] = len(names)
                     names.append(word.label)
                 best[place], marks[place] = rows[word.label], Mark.CONFIRMED
+                gone[place] = None
             elif best[place] >= 0 and names[int(best[place])] in word.rejected:
                 marks[place] = Mark.REJECTED
-    return Answers(tuple(names), best, scored.probability, marks)
+                gone[place] = None
+            else:
+                gone[place] = [
+                    rows[name] for name in word.rejected if rows.get(name, len(names)) < len(scored.names)
+                ]
+    return Answers(tuple(names), best, scored.probability, marks, scored.sets.without(gone))
 
 
 @dataclass(frozen=True, eq=False)
@@ -309,6 +326,8 @@ def difference(old: Scored, new: Scored, said: dict[int, Said]) -> Difference:
     places = np.flatnonzero(both)
     label, decision = np.zeros(len(new.known), bool), np.zeros(len(new.known), bool)
     label[places] = _shown_number(old, places) != _shown_number(new, places)
+    if old.sets.kept or new.sets.kept:
+        label |= _other_sets(old, new, places)
     decision[places] = (old.decision[places] != new.decision[places]) & ~label[places]
     return Difference(label, decision)
 
@@ -318,3 +337,29 @@ def _shown_number(scored: Scored, places: npt.NDArray[np.intp]) -> Ints:
     numbers = np.append(scored.numbers, np.int32(-1))
     shown: Ints = numbers[scored.best[places]]
     return np.where(scored.decision[places] == Decision.UNKNOWN, np.int32(-1), shown)
+
+
+def _other_sets(old: Scored, new: Scored, places: npt.NDArray[np.intp]) -> Bools:
+    """(n,) True where several labels may hold and others do than did; labels count by their number."""
+    other = np.zeros(len(new.known), bool)
+    if np.array_equal(old.numbers, new.numbers) and old.sets.kept and new.sets.kept:
+        moved = (old.sets.bits[places] != new.sets.bits[places]).any(axis=1)
+        places = places[moved]
+    numbers = np.union1d(old.numbers, new.numbers)
+    for start in range(0, len(places), _LOT):
+        part = places[start : start + _LOT]
+        before, after = _given(old, part, numbers), _given(new, part, numbers)
+        other[part] = (before != after).any(axis=1)
+    return other
+
+
+def _given(scored: Scored, places: npt.NDArray[np.intp], numbers: Ints) -> Bools:
+    """(m, len(numbers)) the labels that the tiles name: all that hold, or the best one, or none where unknown."""
+    given = np.zeros((len(places), len(scored.numbers)), bool)
+    if scored.sets.kept:
+        given |= np.unpackbits(scored.sets.bits[places], axis=1, count=len(scored.numbers)).astype(bool)
+    named = np.flatnonzero(scored.decision[places] != Decision.UNKNOWN)
+    given[named, scored.best[places[named]]] = True
+    out = np.zeros((len(places), len(numbers)), bool)
+    out[:, np.searchsorted(numbers, scored.numbers)] = given
+    return out

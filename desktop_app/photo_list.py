@@ -1,14 +1,19 @@
 """The open photos as plain values: paths, what was answered about each, and which of them are shown in what order."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
 import numpy as np
 import numpy.typing as npt
 
+from desktop_app.label_sets import LabelSets
+
 Indices = npt.NDArray[np.int32]
+
+
+TILE_LABELS = 2  # a tile has room for so many of a photo's labels
 
 
 class Mark(IntEnum):
@@ -28,12 +33,14 @@ class Answers:
     """One answer a photo, row i for photo i; photos beyond the last row have none yet.
 
     names: the label names. best (n,) int32 into names, -1 for none. probability (n,) float32. mark (n,) uint8 of Mark.
+    sets: all labels that hold, where a photo may have several.
     """
 
     names: tuple[str, ...] = ()
     best: Indices = field(default_factory=lambda: np.zeros(0, np.int32))
     probability: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
     mark: npt.NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
+    sets: LabelSets = field(default_factory=LabelSets)
 
     def of(self, index: int) -> tuple[str, float, Mark]:
         """Label ("" for none), probability and mark of photo `index`."""
@@ -42,6 +49,18 @@ class Answers:
         best = int(self.best[index])
         name = self.names[best] if 0 <= best < len(self.names) else ""
         return name, float(self.probability[index]), Mark(int(self.mark[index]))
+
+    def given(self, index: int) -> tuple[str, ...]:
+        """Every label of photo `index`, the best first: several at most where each is judged by itself."""
+        name = self.of(index)[0]
+        rows = self.sets.of(index, int(self.best[index])) if name else []
+        return tuple(self.names[row] for row in rows) or ((name,) if name else ())
+
+
+def in_short(names: Sequence[str]) -> str:
+    """The labels of a photo as its tile has room for them: “cat, dog +1”."""
+    more = len(names) - TILE_LABELS
+    return ", ".join(names[:TILE_LABELS]) + (f" +{more}" if more > 0 else "")
 
 
 class PhotoList:

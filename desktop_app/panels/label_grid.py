@@ -69,8 +69,12 @@ class GridControl(QObject):
         self._bar.set_counts(named, len(marks))
         answers = self._session.answers
         shown = (marks == Mark.LABEL) | (marks == Mark.CONFIRMED)
-        best = self._best(len(marks))[shown]
+        sets, several = answers.sets, np.zeros(len(marks), bool)
+        if sets.kept:
+            several[: len(sets.bits)] = sets.any()[: len(marks)]
+        best = self._best(len(marks))[shown & ~several]
         of_name = np.bincount(best[best >= 0], minlength=len(answers.names))
+        of_name += sets.counts((shown & several)[: len(sets.bits)], len(answers.names))
         numbers = dict(zip(answers.names, of_name.tolist(), strict=True))
         names = self._engine.book.state.names
         extra = [name for name in answers.names if name not in names and numbers.get(name)]
@@ -96,9 +100,7 @@ class GridControl(QObject):
         marks = self.marks()
         keep = np.isin(marks, [int(mark) for mark in bar.wanted]) if bar.wanted else np.ones(len(marks), bool)
         if bar.label:
-            names = session.answers.names
-            row = names.index(bar.label) if bar.label in names else -2
-            keep &= (self._best(len(marks)) == row) & (marks != Mark.UNKNOWN) & (marks != Mark.FAILED)
+            keep &= self._labelled(bar.label, len(marks)) & (marks != Mark.UNKNOWN) & (marks != Mark.FAILED)
         if (
             0 <= session.current < len(keep)
             and self._is_shown(session.current)
@@ -106,6 +108,15 @@ class GridControl(QObject):
         ):
             keep[session.current] = True
         self._set_filter(keep, bar.words())
+
+    def _labelled(self, name: str, count: int) -> npt.NDArray[np.bool_]:
+        """(n,) True where the label is the photo's, alone or among several."""
+        answers = self._session.answers
+        row = answers.names.index(name) if name in answers.names else -2
+        found: npt.NDArray[np.bool_] = self._best(count) == row
+        having = answers.sets.having(row)[:count]
+        found[: len(having)] |= having
+        return found
 
     def _is_shown(self, photo: int) -> bool:
         return bool(np.any(self._session.shown == photo))

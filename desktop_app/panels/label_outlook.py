@@ -88,8 +88,8 @@ class Outlook(QObject):
             for i in map(int, order)
         )
         neutral = 1.0 - float(scores.known[0]) if focus.question.background is not None else None
-        least = focus.question.bars.min_probability if focus.question.mode == "multi" else 2.0
-        holding = tuple(bar.name for bar in bars if bar.probability >= least)
+        several = focus.question.mode == "multi" and mark is Mark.LABEL
+        holding = self._session.answers.given(focus.photo) if several else ()
         return Ranked(bars, mark, float(scores.margin[0]), focus.question.scale, neutral, holding)
 
     def _choose(self, name: str) -> None:

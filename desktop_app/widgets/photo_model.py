@@ -17,7 +17,7 @@ from PySide6.QtCore import (
 )
 
 from desktop_app.figures import percent
-from desktop_app.photo_list import Indices, Mark
+from desktop_app.photo_list import Indices, Mark, in_short
 from desktop_app.session import Session
 from desktop_app.widgets import marks
 
@@ -75,21 +75,31 @@ class PhotoModel(QAbstractListModel):
             return self._tip(photo, path)
         label, probability, mark = self.answer(photo)
         if role == Role.LABEL:
-            return label
+            return in_short(self._names(photo, label))
         if role == Role.PROBABILITY:
             return probability
         if role == Role.MARK:
             return mark
         if role == Qt.ItemDataRole.AccessibleTextRole:
-            return ", ".join(filter(None, (os.path.basename(path), label, marks.words(mark))))
+            said = (*self._names(photo, label), marks.words(mark))
+            return ", ".join((os.path.basename(path), *said))
         return None
 
     def tile(self, row: int) -> tuple[str, str, float, Mark] | None:
-        """Path, label, probability and mark of a row at one go: what a tile is painted from."""
+        """Path, label, probability and mark of a row at one go: what a tile is painted from. Of several labels the
+        first ones are named, and there is no probability: it would be that of one of them."""
         photo = self.photo_at(row)
         if not 0 <= photo < len(self._session.photos):
             return None
-        return (self._session.photos[photo], *self.answer(photo))
+        label, probability, mark = self.answer(photo)
+        names = self._names(photo, label)
+        if len(names) > 1:
+            label, probability = in_short(names), 0.0
+        return self._session.photos[photo], label, probability, mark
+
+    def _names(self, photo: int, label: str) -> tuple[str, ...]:
+        """Every label that is shown of the photo, of which `label` is the best."""
+        return self._session.answers.given(photo) if label else ()
 
     def answer(self, photo: int) -> tuple[str, float, Mark]:
         """Label, probability and mark; a photo that could not be read has neither of the first two."""
@@ -102,7 +112,12 @@ class PhotoModel(QAbstractListModel):
         if error is not None:
             return f"{path}\n{error}"
         label, probability, mark = self.answer(photo)
-        said = f"{label} {percent(probability)}, {marks.words(mark).lower()}" if label else marks.words(mark)
+        others = "".join(f", {name}" for name in self._names(photo, label)[1:])
+        said = (
+            f"{label} {percent(probability)}{others}, {marks.words(mark).lower()}"
+            if label
+            else marks.words(mark)
+        )
         return f"{path}\n{said}" if mark is not Mark.NONE else path
 
     def flags(self, index: AnyIndex) -> Qt.ItemFlag:

@@ -100,6 +100,15 @@ def score(
     )
 
 
+def holding(scores: Scores, bars: Bars) -> NDArray[np.bool_]:
+    """(n, k) which labels a photo is given where each is judged by itself (mode "multi"): all that reach the bar, and
+    that stand out from the neutral prompts where these were asked. A photo that is unsure or unknown has none."""
+    least = max(bars.min_probability, bars.min_known) if bars.background else bars.min_probability
+    given: NDArray[np.bool_] = scores.probability >= np.float32(least)
+    given[scores.decision != Decision.LABEL] = False
+    return given
+
+
 def _decide(first: Floats, margin: Floats, known: Floats, bars: Bars, mode: str) -> NDArray[np.uint8]:
     sure = first >= bars.min_probability
     if mode != "multi":  # where several labels may hold at once, a close second is no doubt

@@ -528,6 +528,32 @@ def test_judged_one_by_one_several_labels_may_hold(app: LabelRobot) -> None:
     assert sum(part for _, part in app.label.look.scores.shown) == pytest.approx(1.0, abs=1e-4)
 
 
+def test_a_tile_names_all_labels_of_its_photo_and_each_of_them_finds_it(app: LabelRobot) -> None:
+    app.label.look.mode_asked.emit("multi")
+    app.wait_answered()
+    tile = app.grid.photos.tile(2)
+    assert tile is not None
+    given = app.session.answers.given(2)
+    assert set(given) == {"cat", "dog", "an old motorcycle"}, "without a bar every label holds"
+    assert tile[1] == f"{given[0]}, {given[1]} +1"
+    app.session.select(2)
+    app.wait_idle()
+    assert app.label.look.decision.text().startswith(f"{given[0]}, {given[1]}"), "the surest first, as here"
+    spoken = app.grid.photos.index(2).data(Qt.ItemDataRole.AccessibleTextRole)
+    assert all(name in spoken for name in given)
+    assert all(name in app.grid.photos.index(2).data(Qt.ItemDataRole.ToolTipRole) for name in given)
+    assert {row.trail for row in app.label.column.labels.list.rows} == {"16"}
+    for name in given:
+        app.label.filters.choose(frozenset(), name)
+        assert len(app.shown()) == 16
+    app.label.filters.clear()
+    app.label.review.confirm([2], given[2])
+    app.wait_idle()
+    tile = app.grid.photos.tile(2)
+    assert tile is not None
+    assert tile[1] == given[2]
+
+
 def test_the_mouse_alone_can_accept_change_and_take_back(app: LabelRobot) -> None:
     name = app.shown()[4]
     app.look_at(name)

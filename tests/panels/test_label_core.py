@@ -32,7 +32,7 @@ from desktop_app.labelling import Recipe
 from desktop_app.photo_list import Mark
 from models.errors import DataError, TextError
 from models.tasks.prompts import Label, PromptSet, Template
-from models.tasks.scoring import Bars, Decision
+from models.tasks.scoring import Bars, Decision, holding
 
 PHOTO = PromptSet("photo", (Template("a photo of a {}."), Template("a {}.", weight=0.5)))
 
@@ -160,6 +160,65 @@ def test_photos_that_come_later_join_what_is_known() -> None:
     assert joined.known.tolist() == [i in at for i in range(10)]
     assert (joined.best[at] == whole.best[at]).all()
     assert (joined.probability[at] == whole.probability[at]).all()
+
+
+def test_judged_one_by_one_every_label_that_reaches_the_bar_is_kept() -> None:
+    rows, asked = photos(5000), question(11, mode="multi")
+    every = np.ones(5000, bool)
+    some = every.copy()
+    some[::2] = False
+    scored = score_folder(rows, every, asked)
+    joined = merged(score_folder(rows, some, asked), score_folder(rows, ~some, asked))
+    scores = score_rows(rows.astype(np.float32), asked)
+    given = holding(scores, asked.bars)
+    assert given.sum(axis=1).max() > 2, "else the photos below show nothing"
+    assert scored.sets.counts(every, 11).tolist() == given.sum(axis=0).tolist()
+    for label in range(11):
+        assert (scored.sets.having(label) == given[:, label]).all()
+        assert (joined.sets.having(label) == given[:, label]).all()
+    place = int(given.sum(axis=1).argmax())
+    shown = shown_answers(scored, {}).given(place)
+    assert set(shown) == {scored.names[i] for i in np.flatnonzero(given[place])}
+    assert shown[:2] == tuple(scored.names[i] for i in scores.top[place, :2]), "the best ones come first"
+    strict = Question(asked.numbers, asked.names, asked.text, 20.0, Bars(0.7), asked.background, "multi")
+    scored = score_folder(rows, every, strict)
+    unsure = int(np.flatnonzero(scored.decision == Decision.UNSURE)[0])
+    assert shown_answers(scored, {}).given(unsure) == (scored.names[scored.best[unsure]],)
+    assert not score_folder(rows, every, question(11)).sets.kept, "one label a photo needs no sets"
+
+
+def test_a_persons_word_takes_labels_out_of_the_set() -> None:
+    rows = photos(500)
+    scored = score_folder(rows, np.ones(500, bool), question(11, mode="multi"))
+    place = int(np.argmax([len(shown_answers(scored, {}).given(i)) for i in range(500)]))
+    shown = shown_answers(scored, {}).given(place)
+    assert shown_answers(scored, {place: Said("mine")}).given(place) == ("mine",)
+    without = shown_answers(scored, {place: Said("", (shown[1], "no label of today"))})
+    assert without.given(place) == (shown[0], *shown[2:])
+    assert shown_answers(scored, {place: Said("", (shown[0],))}).of(place)[2] is Mark.REJECTED
+    assert shown_answers(scored, {}).given(place) == shown, "what was said changes no score"
+
+
+def test_another_set_of_labels_counts_as_a_change() -> None:
+    rows, asked, every = photos(300), question(11, mode="multi"), np.ones(300, bool)
+    before = score_folder(rows, every, asked)
+    order = np.random.default_rng(3).permutation(11).tolist()
+    turned = Question(
+        tuple(asked.numbers[i] for i in order), tuple(asked.names[i] for i in order), asked.text[order], 20.0,
+        Bars(), asked.background, "multi",
+    )  # fmt: skip
+    assert not difference(before, score_folder(rows, every, turned), {}).any.any()
+    strict = Question(asked.numbers, asked.names, asked.text, 20.0, Bars(0.7), asked.background, "multi")
+    after = score_folder(rows, every, strict)
+    both = (before.decision == Decision.LABEL) & (after.decision == Decision.LABEL)
+    fewer = both & (before.sets.bits != after.sets.bits).any(axis=1)
+    assert fewer.any()
+    assert (difference(before, after, {}).label[both] == fewer[both]).all()
+    single = score_folder(rows, every, question(11))
+    several = both & (np.unpackbits(before.sets.bits, axis=1).sum(axis=1) > 1)
+    both_label = several & (single.decision == Decision.LABEL)
+    assert both_label.any()
+    assert difference(single, before, {}).label[both_label].all()
 
 
 def test_without_labels_nothing_is_known() -> None:

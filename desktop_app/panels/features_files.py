@@ -1,4 +1,4 @@
-"""Feature maps as files: one question for a name each, the writing on the io lane, the answer in words."""
+"""Feature maps as files: pictures of what is on screen, and arrays of a layer or of all."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,17 +6,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QCoreApplication, QObject, Signal
+from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QMenu, QWidget
 
-from desktop_app.panels import questions
-from desktop_app.session import Session, as_user_error
-from models.errors import DataError
+from desktop_app.panels.file_saver import FileSaver
+from desktop_app.session import Session
 from models.tasks import colours, feature_pictures, mask_export
 
 if TYPE_CHECKING:
     from desktop_app.widgets.image_view import Pixels
-    from desktop_app.work import Outcome
     from models.tasks.feature_maps import Maps
     from models.tasks.feature_pictures import Grid
 
@@ -38,15 +36,17 @@ class Shown:
 
 
 class FeaturesFiles(QObject):
-    """Saves; `saved` carries the path, `failed` a UserError."""
+    """Saves what can be saved of what is on screen."""
 
-    saved = Signal(str)
-    failed = Signal(object)
+    saved = Signal(str)  # path
+    failed = Signal(object)  # UserError
 
     def __init__(self, session: Session, parent: QWidget) -> None:
         super().__init__(parent)
-        self._session, self._widget = session, parent
-        self._folder = ""
+        self._widget = parent
+        self._saver = FileSaver(session, parent)
+        self._saver.saved.connect(self.saved)
+        self._saver.failed.connect(self.failed)
 
     def names(self) -> dict[str, str]:
         """What each thing is called in the menu."""
@@ -78,34 +78,8 @@ class FeaturesFiles(QObject):
         suffix = ".npz" if arrays else ".png"
         kind = self.tr("NumPy arrays (*.npz)") if arrays else self.tr("PNG picture (*.png)")
         parts = {"grid": shown.layer, "map": shown.words, "layer": shown.layer, "all": self.tr("features")}
-        start = self._folder or str(self._session.settings.last_folder) or str(Path.home())
-        proposal = str(Path(start) / f"{shown.name}-{_plain(parts[what])}{suffix}")
-        title = self.names()[what].replace("&", "").rstrip("…")
-        chosen = questions.ask_save(self._widget, title, kind, proposal)
-        if not chosen:
-            return
-        path = Path(chosen) if Path(chosen).suffix else Path(chosen + suffix)
-        self._folder = str(path.parent)
-        write = partial(_write, _WRITERS[what], shown, path, replaces=path == Path(chosen))
-        self._session.work.once(write, partial(self._written, path), lane="io", must=True)
-
-    def _written(self, path: Path, outcome: "Outcome") -> None:
-        if outcome.error is not None:
-            self.failed.emit(as_user_error(outcome.error, self.tr("The file could not be written")))
-        else:
-            self._session.notify.info(self.tr("Saved as {path}").format(path=path))
-            self.saved.emit(str(path))
-
-
-def _write(writer: Callable[[Shown, Path], None], shown: Shown, path: Path, *, replaces: bool) -> None:
-    """Where the suffix was added here, nobody was asked whether the file of that name may be replaced."""
-    if not replaces and path.exists():
-        cure = QCoreApplication.translate(
-            "FeaturesFiles", "Choose that very name to replace it, or another one."
-        )
-        words = QCoreApplication.translate("FeaturesFiles", "{name} is already there")
-        raise DataError(words.format(name=path.name), "", cure)
-    writer(shown, path)
+        name = f"{shown.name}-{_plain(parts[what])}"
+        self._saver.save(self.names()[what], name, suffix, kind, partial(_WRITERS[what], shown))
 
 
 def _plain(words: str) -> str:

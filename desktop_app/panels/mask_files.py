@@ -1,4 +1,4 @@
-"""Masks and results as files: one question for a name each, the writing on the io lane, the answer in words."""
+"""Masks and results as files: what can be saved of what is on screen, and masks to load."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from PySide6.QtCore import QCoreApplication, QObject, Signal
 from PySide6.QtWidgets import QMenu, QWidget
 
 from desktop_app.panels import questions
+from desktop_app.panels.file_saver import FileSaver
 from desktop_app.session import Session, as_user_error
 from models.errors import DataError
 from models.tasks import mask_export, masks
@@ -36,16 +37,16 @@ class Shown:
 
 
 class MaskFiles(QObject):
-    """Saves and loads; `loaded` carries a mask, `failed` a UserError."""
+    """Saves everything, and loads masks."""
 
-    loaded = Signal(object)
-    saved = Signal(str)
-    failed = Signal(object)
+    loaded = Signal(object)  # Mask
+    failed = Signal(object)  # UserError
 
     def __init__(self, session: Session, parent: QWidget) -> None:
         super().__init__(parent)
         self._session, self._widget = session, parent
-        self._folder = ""
+        self._saver = FileSaver(session, parent)
+        self._saver.failed.connect(self.failed)
 
     # --- what can be saved
 
@@ -96,32 +97,17 @@ class MaskFiles(QObject):
             "mask": (".json", self.tr("Mask as JSON (*.json);;Mask as PNG (*.png)")),
         }
         suffix, kind = kinds.get(what, (".png", self.tr("PNG picture (*.png)")))
-        title = self.names()[what].replace("&", "").rstrip("…")
-        proposal = str(Path(self._start_folder()) / f"{shown.name}-{what}{suffix}")
-        chosen = questions.ask_save(self._widget, title, kind, proposal)
-        if not chosen:
-            return
-        named = bool(Path(chosen).suffix)
-        path = Path(chosen) if named else Path(chosen + suffix)
-        self._folder = str(path.parent)
-        write = partial(_write, _WRITERS.get(what, partial(_write_pane, what)), shown, path, replaces=named)
-        self._session.work.once(write, partial(self._written, path), lane="io", must=True)
-
-    def _written(self, path: Path, outcome: "Outcome") -> None:
-        if outcome.error is not None:
-            self.failed.emit(as_user_error(outcome.error, self.tr("The file could not be written")))
-        else:
-            self._session.notify.info(self.tr("Saved as {path}").format(path=path))
-            self.saved.emit(str(path))
+        write = partial(_WRITERS.get(what, partial(_write_pane, what)), shown)
+        self._saver.save(self.names()[what], f"{shown.name}-{what}", suffix, kind, write)
 
     # --- loading
 
     def load(self, side: int, unit: int) -> None:
         """Ask for a mask file and read it; a picture without its own size is stretched over `side` px."""
         kinds = self.tr("Masks (*.json *.png);;All files (*)")
-        chosen = questions.ask_open(self._widget, self.tr("Load a mask"), kinds, self._start_folder())
+        chosen = questions.ask_open(self._widget, self.tr("Load a mask"), kinds, self._saver.folder)
         if chosen:
-            self._folder = str(Path(chosen).parent)
+            self._saver.remember(Path(chosen))
             read = partial(masks.load, Path(chosen), side, side, unit)
             self._session.work.once(read, self._read, lane="io")
 
@@ -130,18 +116,6 @@ class MaskFiles(QObject):
             self.failed.emit(as_user_error(outcome.error, self.tr("The mask could not be read")))
         else:
             self.loaded.emit(outcome.value)
-
-    def _start_folder(self) -> str:
-        return self._folder or str(self._session.settings.last_folder) or str(Path.home())
-
-
-def _write(writer: Callable[[Shown, Path], None], shown: Shown, path: Path, *, replaces: bool) -> None:
-    """Where the suffix was added here, nobody was asked whether the file of that name may be replaced."""
-    if not replaces and path.exists():
-        cure = QCoreApplication.translate("MaskFiles", "Choose that very name to replace it, or another one.")
-        words = QCoreApplication.translate("MaskFiles", "{name} is already there")
-        raise DataError(words.format(name=path.name), "", cure)
-    writer(shown, path)
 
 
 def _write_pane(what: str, shown: Shown, path: Path) -> None:

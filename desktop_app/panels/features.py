@@ -10,12 +10,12 @@ from desktop_app.panels.base import QT_TRANSLATE_NOOP, Panel
 from desktop_app.panels.features_engine import FeaturesEngine
 from desktop_app.panels.features_files import FeaturesFiles, Shown
 from desktop_app.panels.features_inspector import FeaturesInspector
-from desktop_app.panels.features_models import FeaturesModels
 from desktop_app.panels.features_pointer import FeaturesPointer
 from desktop_app.panels.features_scan import FeaturesScan
 from desktop_app.panels.features_show import FeaturesShow
 from desktop_app.panels.features_why import FeaturesWhy
 from desktop_app.panels.features_work import CHANNELS, FeaturesWork
+from desktop_app.panels.model_choice import ModelChoice, Wanted
 from desktop_app.session import Session
 from models.errors import UserError
 from models.spec import Capability
@@ -44,7 +44,7 @@ class FeaturesPanel(Panel):
         self.body.addWidget(self.work)
         self.side = FeaturesInspector(session)
         self.inspector = self.side
-        self.models = FeaturesModels(session, self.side)
+        self.models = ModelChoice(session, self.side.models, self._wanted_model())
         self.why = FeaturesWhy(session, self.engine, self.side)
         self.scan = FeaturesScan(session, self.engine, self.side)
         self.pointer = FeaturesPointer(session, self.engine, self.work.stage, self.side)
@@ -55,6 +55,14 @@ class FeaturesPanel(Panel):
         self._wire_answers()
         self._wire_hands()
         self.work.order_tabs()
+
+    def _wanted_model(self) -> Wanted:
+        return Wanted(
+            self.capability,
+            question=self.tr("Choose the folder of a ConvNeXt"),
+            refusal=self.tr("{title} has no feature maps to walk through"),
+            cure=self.tr("Choose the folder of a ConvNeXt (convnext or convnextv2)"),
+        )
 
     # --- wiring
 

@@ -1,11 +1,10 @@
 """At the right of the feature maps: the channel in numbers, the colours, why this label, this place, the model."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QPushButton, QToolButton
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QPushButton
 
 from desktop_app import theme
 from desktop_app.figures import percent
@@ -13,13 +12,13 @@ from desktop_app.session import Session
 from desktop_app.widgets.feature_histogram import FeatureHistogram
 from desktop_app.widgets.feature_legend import number as short
 from desktop_app.widgets.feature_photos import FeaturePhotos
+from desktop_app.widgets.model_chooser import ModelChooser
 from desktop_app.widgets.score_bars import Bar, ScoreBars
 from desktop_app.widgets.section import Column, Section, text
 from desktop_app.widgets.value_slider import ValueSlider
 
 if TYPE_CHECKING:
     from desktop_app.panels.features_studio import Excited
-    from models.spec import ModelSpec
     from models.tasks.explain import ClassScore, Explanation
     from models.tasks.feature_maps import Channel, Spot, Strong
 
@@ -37,8 +36,6 @@ class FeaturesInspector(Column):
     text_asked = Signal(str)
     method_chosen = Signal(str)
     channel_asked = Signal(int)
-    model_chosen = Signal(str)
-    folder_asked = Signal()
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -142,20 +139,8 @@ class FeaturesInspector(Column):
 
     def _build_model(self) -> None:
         section = Section(self.tr("Model"))
-        self.model = QComboBox()
-        self.model.setAccessibleName(self.tr("Model whose features are shown"))
-        self.model.setMinimumContentsLength(12)
-        self.model.activated.connect(lambda row: self.model_chosen.emit(str(self.model.itemData(row))))
-        self.folder = QToolButton()
-        self.folder.setToolTip(self.tr("Take a model from a folder…"))
-        self.folder.setAccessibleName(self.folder.toolTip())
-        theme.current().keep_icon(self.folder, "open")
-        self.folder.clicked.connect(self.folder_asked)
-        row = QHBoxLayout()
-        row.setSpacing(4)
-        row.addWidget(self.model, 1)
-        row.addWidget(self.folder)
-        section.body.addLayout(row)
+        self.models = ModelChooser(self.tr("Model whose features are shown"))
+        section.body.addWidget(self.models)
         self.body.addWidget(section)
 
     # --- showing
@@ -242,17 +227,3 @@ class FeaturesInspector(Column):
                 tip = self.tr("Channel {number}: {value:.2f}, {deviations:.1f} deviations over its mean")
                 button.setToolTip(tip.format(number=one.index, value=one.value, deviations=one.deviations))
                 button.setAccessibleName(button.toolTip())
-
-    def show_models(self, specs: "Sequence[ModelSpec]", chosen: str, title: str) -> None:
-        """The models that can be walked through."""
-        self.model.clear()
-        known = [*specs]
-        for spec in known:
-            self.model.addItem(spec.title, spec.id)
-        if chosen and all(chosen not in (spec.id, str(spec.folder)) for spec in known):
-            self.model.addItem(title or Path(chosen).name, chosen)
-        for row, spec in enumerate(known):
-            if chosen in (spec.id, str(spec.folder)) or (not chosen and row == 0):
-                self.model.setCurrentIndex(row)
-                return
-        self.model.setCurrentIndex(self.model.count() - 1)

@@ -12,9 +12,9 @@ from desktop_app.panels.mask_book import MaskBook
 from desktop_app.panels.mask_engine import MaskEngine, Seen
 from desktop_app.panels.mask_files import MaskFiles, Shown
 from desktop_app.panels.mask_inspector import MOST_SEED, MaskInspector
-from desktop_app.panels.mask_models import MaskModels
 from desktop_app.panels.mask_pointer import MaskPointer
 from desktop_app.panels.mask_work import COMPARE, MaskWork
+from desktop_app.panels.model_choice import ModelChoice, Wanted
 from desktop_app.session import Session
 from models.errors import UserError
 from models.spec import Capability
@@ -44,12 +44,20 @@ class MaskPanel(Panel):
         self.body.addWidget(self.work)
         self.side = MaskInspector()
         self.inspector = self.side
-        self.models = MaskModels(session, self.work, self.side)
+        self.models = ModelChoice(session, self.side.models, self._wanted_model())
         self.pointer = MaskPointer(session, self.engine, self.work, self.side)
         self._wire_session()
         self._wire_work()
         self._wire_side()
         self._show_recipe()
+
+    def _wanted_model(self) -> Wanted:
+        return Wanted(
+            self.capability,
+            question=self.tr("Choose the folder of a model that paints"),
+            refusal=self.tr("{title} cannot paint hidden patches"),
+            cure=self.tr("Choose the folder of a masked autoencoder (vit_mae) or of a SimMIM"),
+        )
 
     # --- wiring
 
@@ -66,6 +74,7 @@ class MaskPanel(Panel):
         book.mask_changed.connect(self._mask_changed)
         book.recipe_changed.connect(self._show_recipe)
         self.files.loaded.connect(book.load)
+        self.models.listed.connect(self.work.compare.show_models)
         for source in (self.models, self.work.sweep, self.work.compare, self.files):
             source.failed.connect(self.show_error)
 

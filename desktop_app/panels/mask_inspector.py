@@ -1,8 +1,6 @@
 """At the right of the panes: the cells, the seed, the brush, the model, and what the figures mean."""
 
 import math
-from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
@@ -11,13 +9,14 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSpin
 from desktop_app import theme
 from desktop_app.panels import mask_words
 from desktop_app.panels.mask_book import Frame
+from desktop_app.widgets.icon_button import icon_button
 from desktop_app.widgets.mask_curve import MaskCurve
 from desktop_app.widgets.mask_figures import Figures
+from desktop_app.widgets.model_chooser import ModelChooser
 from desktop_app.widgets.section import Column, Section, text
 from desktop_app.widgets.value_slider import ValueSlider
 
 if TYPE_CHECKING:
-    from models.spec import ModelSpec
     from models.tasks.masking import Curve, MaskResult, Why75
 
 MOST_SEED = 99_999
@@ -32,8 +31,6 @@ class MaskInspector(Column):
     reroll_asked = Signal()
     brush_chosen = Signal(int)
     tool_asked = Signal(str)  # "undo", "redo", "clear", "invert", "load" or "save"
-    model_chosen = Signal(str)
-    folder_asked = Signal()
     sweep_asked = Signal()
 
     def __init__(self) -> None:
@@ -68,7 +65,7 @@ class MaskInspector(Column):
         # A method, not a lambda: Qt forgets it when this widget is gone.
         theme.current().changed.connect(self._show_lock)
         self._lock_turned(True)
-        self.dice = self._button("dice", self.tr("Another seed"))
+        self.dice = icon_button(self.tr("Another seed"), "dice")
         self.dice.clicked.connect(self.reroll_asked)
         section.body.addLayout(_named(self.tr("&Seed"), self.seed, self.lock, self.dice))
         self.brush = ValueSlider(self.tr("Brush"), 1, 9, 1, steps=4, show=self._brush_words)
@@ -78,7 +75,7 @@ class MaskInspector(Column):
         row.setSpacing(4)
         self.tools: dict[str, QToolButton] = {}
         for (name, tip), icon in zip(self._tool_words(), _TOOLS, strict=True):
-            self.tools[name] = self._button(icon, tip)
+            self.tools[name] = icon_button(tip, icon)
             self.tools[name].clicked.connect(lambda _=False, name=name: self.tool_asked.emit(name))
             row.addWidget(self.tools[name])
         row.addStretch(1)
@@ -113,17 +110,8 @@ class MaskInspector(Column):
 
     def _build_model(self) -> None:
         section = Section(self.tr("Model"))
-        self.model = QComboBox()
-        self.model.setAccessibleName(self.tr("Model that paints"))
-        self.model.setMinimumContentsLength(12)
-        self.model.activated.connect(lambda row: self.model_chosen.emit(str(self.model.itemData(row))))
-        self.folder = self._button("open", self.tr("Take a model from a folder…"))
-        self.folder.clicked.connect(self.folder_asked)
-        row = QHBoxLayout()
-        row.setSpacing(4)
-        row.addWidget(self.model, 1)
-        row.addWidget(self.folder)
-        section.body.addLayout(row)
+        self.models = ModelChooser(self.tr("Model that paints"))
+        section.body.addWidget(self.models)
         self.sees = text("", "small")
         section.body.addWidget(self.sees)
         self.body.addWidget(section)
@@ -147,13 +135,6 @@ class MaskInspector(Column):
         section.body.addWidget(self.why)
         self.body.addWidget(section)
         self.show_why(None)
-
-    def _button(self, icon: str, tip: str) -> QToolButton:
-        button = QToolButton()
-        theme.current().keep_icon(button, icon)
-        button.setToolTip(tip)
-        button.setAccessibleName(tip)
-        return button
 
     def _show_lock(self) -> None:
         self._lock_turned(self.lock.isChecked())
@@ -186,17 +167,6 @@ class MaskInspector(Column):
         self.seed.blockSignals(True)
         self.seed.setValue(seed)
         self.seed.blockSignals(False)
-
-    def show_models(self, specs: "Sequence[ModelSpec]", chosen: str, title: str) -> None:
-        """The models that can paint; `chosen` is an id or a folder, "" the first; `title` that of the open one."""
-        self.model.clear()
-        for spec in specs:
-            self.model.addItem(spec.title, spec.id)
-        row = max(self.model.findData(chosen), 0) if chosen else 0
-        if chosen and self.model.findData(chosen) < 0:
-            self.model.addItem(title or Path(chosen).name, chosen)
-            row = self.model.count() - 1
-        self.model.setCurrentIndex(row)
 
     def show_undo(self, words: tuple[str, str]) -> None:
         """What undo and redo would do now."""

@@ -366,13 +366,13 @@ def test_a_folder_of_the_wrong_kind_is_refused_in_words_and_another_model_walks(
     panel = app.features
     before = panel.side.classes.shown
     monkeypatch.setattr(questions, "ask_folder", lambda *_: str(models / "mae"))
-    panel.side.folder.click()
+    panel.side.models.folder.click()
     said = app.wait_error()
     assert "Tiny MAE" in said or "mae" in said
     assert panel.engine.now is not None  # what was there stays
     panel.clear_error()
     monkeypatch.setattr(questions, "ask_folder", lambda *_: str(models / "other"))
-    panel.side.folder.click()
+    panel.side.models.folder.click()
     app.wait_until(lambda: panel.side.classes.shown != before, "the other model never came")
     app.wait_idle()
     assert not panel.messages.text

@@ -425,7 +425,7 @@ def test_a_folder_of_another_kind_is_refused_in_words_and_the_model_stays(
     for folder, words in ((tmp_path / "clip", "cannot paint hidden patches"), (tmp_path, "")):
         monkeypatch.setattr(questions, "ask_folder", lambda *_, folder=folder: str(folder))
         app.mask.clear_error()
-        app.mask.side.folder.click()
+        app.mask.side.models.folder.click()
         app.wait_idle()
         assert words in app.what_went_wrong()
         assert app.what_went_wrong()
@@ -433,7 +433,7 @@ def test_a_folder_of_another_kind_is_refused_in_words_and_the_model_stays(
     other = tmp_path / "right"
     write_tiny_mae(other, seed=3)
     monkeypatch.setattr(questions, "ask_folder", lambda *_: str(other))
-    app.mask.side.folder.click()
+    app.mask.side.models.folder.click()
     app.wait_until(lambda: app.session.shelf.ready("masking") not in (None, model))
     app.wait_painted()
     assert app.what_went_wrong() == ""
@@ -449,7 +449,7 @@ def test_a_model_that_cannot_be_opened_says_why_and_another_can_be_chosen(
     app = start(photos, folder=broken)
     app.wait_until(app.what_went_wrong)
     assert app.mask.result is None
-    app.mask.side.model_chosen.emit(str(model))
+    app.mask.side.models.chosen.emit(str(model))
     app.wait_painted()
     assert app.what_went_wrong() == ""
 

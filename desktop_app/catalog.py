@@ -281,7 +281,8 @@ class Catalog:
             propose(db, run, proposals)
 
     def rollback_run(self, run: str) -> int:
-        """Remove what this run proposed and nobody confirmed; returns for how many photos."""
+        """Remove what this run proposed and nobody confirmed; returns for how many photos. What the runs before it had
+        proposed for them holds again."""
         with self._store.write() as db:
             return roll_back(db, run)
 

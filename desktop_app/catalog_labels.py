@@ -23,6 +23,22 @@ ANSWER = """
     WHERE k.photo IS NOT NULL OR m.photo IS NOT NULL OR EXISTS (SELECT 1 FROM rejected x WHERE x.photo = p.id)
     ORDER BY j.key
 """
+_PROPOSAL = (
+    "photo, content, run, label, probability, margin, decision, label_2, probability_2, label_3, probability_3,"
+    " time"
+)
+# The last few of each photo stay, whatever they say, and the last few that said something else than what came next.
+_FORGET_REPLACED = f"""
+    DELETE FROM replaced WHERE seq IN (
+        SELECT seq FROM (
+            SELECT seq, other, row_number() OVER newest AS nth, sum(other) OVER newest AS others FROM (
+                SELECT seq, photo,
+                    label IS NOT lag(label) OVER later OR decision IS NOT lag(decision) OVER later AS other
+                FROM replaced WHERE photo IN (SELECT value FROM json_each(?))
+                WINDOW later AS (PARTITION BY photo ORDER BY seq DESC))
+            WINDOW newest AS (PARTITION BY photo ORDER BY seq DESC))
+        WHERE nth > {KEPT_EARLIER} AND NOT (other AND others <= {KEPT_EARLIER} + 1))
+"""
 
 
 def to_run(row: tuple[Any, ...]) -> Run:
@@ -49,44 +65,56 @@ def propose(db: sqlite3.Connection, run: str, proposals: Iterable[Proposal]) -> 
 
 
 def _set_aside(db: sqlite3.Connection, run: str, proposals: Sequence[Proposal]) -> None:
-    """Keep what is about to be replaced by something else, and of each photo no more than the last few."""
-    old = db.total_changes
-    db.executemany(
-        "INSERT OR IGNORE INTO earlier SELECT photo, time, run, label, probability, margin, decision FROM proposals"
-        " WHERE photo = ? AND run <> ? AND (label <> ? OR decision <> ?)"
-        " AND photo NOT IN (SELECT photo FROM confirmed)",
-        [(item.photo, run, item.label, item.decision) for item in proposals],
-    )
-    if db.total_changes > old:
-        db.executemany(
-            "DELETE FROM earlier WHERE photo = ?1 AND time < (SELECT min(time) FROM (SELECT time FROM earlier"
-            " WHERE photo = ?1 ORDER BY time DESC LIMIT ?2))",
-            [(item.photo, KEPT_EARLIER) for item in proposals],
-        )
+    """Keep what is about to be replaced, and of each photo no more than the last few."""
+    chosen = ids_json(item.photo for item in proposals)
+    kept = db.execute(
+        f"INSERT INTO replaced ({_PROPOSAL}) SELECT {_PROPOSAL} FROM proposals"
+        " WHERE photo IN (SELECT value FROM json_each(?)) AND run <> ? AND photo NOT IN (SELECT photo FROM confirmed)",
+        (chosen, run),
+    ).rowcount
+    if kept > 0:
+        db.execute(_FORGET_REPLACED, (chosen,))
 
 
 def earlier_of(db: sqlite3.Connection, photo: int) -> list[Answer]:
     rows = db.execute(
-        "SELECT e.label, e.probability, e.margin, e.decision, e.time, r.model, r.prompt_set, e.run FROM earlier e"
-        " LEFT JOIN runs r ON r.id = e.run WHERE e.photo = ? ORDER BY e.time DESC",
+        "SELECT e.label, e.probability, e.margin, e.decision, e.time, r.model, r.prompt_set, e.run FROM replaced e"
+        " LEFT JOIN runs r ON r.id = e.run WHERE e.photo = ? ORDER BY e.seq DESC",
         (photo,),
     ).fetchall()
-    return [
-        Answer(
-            photo, row[0], decision=row[3], proposal=Proposal(photo, *row[:4]), time=row[4],
-            model=row[5] or "", prompt_set=row[6] or "", run=row[7],
-        )
-        for row in rows
-    ]  # fmt: skip
+    last = db.execute("SELECT label, decision FROM proposals WHERE photo = ?", (photo,)).fetchone()
+    found = []
+    for row in rows:
+        if (row[0], row[3]) != last:
+            said = Proposal(photo, *row[:4])
+            about = {"model": row[5] or "", "prompt_set": row[6] or "", "run": row[7]}
+            found.append(Answer(photo, row[0], decision=row[3], proposal=said, time=row[4], **about))
+        last = row[0], row[3]
+    return found[:KEPT_EARLIER]
 
 
 def roll_back(db: sqlite3.Connection, run: str) -> int:
     gone = db.execute(
-        "DELETE FROM proposals WHERE run = ? AND photo NOT IN (SELECT photo FROM confirmed)", (run,)
-    ).rowcount
-    db.execute("DELETE FROM earlier WHERE run = ?", (run,))
+        "DELETE FROM proposals WHERE run = ? AND photo NOT IN (SELECT photo FROM confirmed) RETURNING photo",
+        (run,),
+    ).fetchall()
+    db.execute("DELETE FROM replaced WHERE run = ?", (run,))
+    _bring_back(db, [photo for (photo,) in gone])
     db.execute("UPDATE runs SET state = 'rolled back' WHERE id = ?", (run,))
-    return gone
+    return len(gone)
+
+
+def _bring_back(db: sqlite3.Connection, photos: Sequence[int]) -> None:
+    """Put in place what was replaced last; it holds as long as the photo is the same as it was then."""
+    newest = db.execute(
+        "SELECT max(seq) FROM replaced WHERE photo IN (SELECT value FROM json_each(?)) AND content IS NOT NULL"
+        " GROUP BY photo",
+        (ids_json(photos),),
+    ).fetchall()
+    chosen = (ids_json(seq for (seq,) in newest),)
+    which = "FROM replaced WHERE seq IN (SELECT value FROM json_each(?))"
+    db.execute(f"INSERT INTO proposals ({_PROPOSAL}) SELECT {_PROPOSAL} {which}", chosen)
+    db.execute(f"DELETE {which}", chosen)
 
 
 def proposal_row(run: str, item: Proposal) -> tuple[Any, ...]:

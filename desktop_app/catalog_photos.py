@@ -115,7 +115,9 @@ def adopt_content(db: sqlite3.Connection, photo: int, size: int, digest: bytes) 
         db.execute("UPDATE photos SET content = ? WHERE id = ?", (theirs, photo))
     if theirs != mine and hashed is None:
         # It was the same content all along, only not known as such.
-        db.execute("UPDATE proposals SET content = ? WHERE photo = ? AND content = ?", (theirs, photo, mine))
+        for table in ("proposals", "replaced"):
+            sql = f"UPDATE {table} SET content = ? WHERE photo = ? AND content = ?"
+            db.execute(sql, (theirs, photo, mine))
         hand_on_vectors(db, mine, theirs)
         db.execute("DELETE FROM contents WHERE id = ? AND id NOT IN (SELECT content FROM photos)", (mine,))
     if theirs != mine:

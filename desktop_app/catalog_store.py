@@ -69,6 +69,19 @@ MIGRATIONS: tuple[str, ...] = (
         label TEXT NOT NULL, probability REAL, margin REAL, decision TEXT NOT NULL,
         PRIMARY KEY (photo, time, run)) WITHOUT ROWID;
     """,
+    """
+    -- Proposals that later runs replaced, whole, so that taking a run back puts them in place again; in the order in
+    -- which it happened, which no clock tells. Those of the older format are without content: they are only shown.
+    CREATE TABLE replaced (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, photo INTEGER NOT NULL REFERENCES photos (id) ON DELETE CASCADE,
+        content INTEGER, run TEXT NOT NULL, label TEXT NOT NULL, probability REAL, margin REAL, decision TEXT NOT NULL,
+        label_2 TEXT NOT NULL, probability_2 REAL, label_3 TEXT NOT NULL, probability_3 REAL, time REAL NOT NULL);
+    INSERT INTO replaced (photo, run, label, probability, margin, decision, label_2, label_3, time)
+        SELECT photo, run, label, probability, margin, decision, '', '', time FROM earlier ORDER BY time;
+    CREATE INDEX replaced_by_photo ON replaced (photo);
+    CREATE INDEX replaced_by_run ON replaced (run);
+    DROP TABLE earlier;
+    """,
 )
 
 _BUSY_SECONDS = 10.0

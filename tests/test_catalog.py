@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from desktop_app import catalog_photos, catalog_store
+from desktop_app import catalog_labels, catalog_photos, catalog_store
 from desktop_app.catalog import Catalog, CatalogError, PhotoFacts, PhotoRecord, Proposal, open_or_temporary
 
 HASH_A, HASH_B = "a" * 64, "b" * 64
@@ -325,7 +325,7 @@ def test_what_earlier_runs_said_is_kept_where_it_was_something_else(catalog: Cat
     assert catalog.earlier(two) == []
     assert catalog.earlier(mine) == [], "no machine replaces a person's word"
     catalog.rollback_run(found[1].run)
-    assert [answer.label for answer in catalog.earlier(one)] == ["f", "d", "c", "b"]
+    assert [answer.label for answer in catalog.earlier(one)] == ["f", "d", "c", "b", "a"]
     catalog.forget_photos([one])
     assert catalog.earlier(one) == []
 
@@ -340,6 +340,84 @@ def test_rolling_a_run_back_leaves_confirmed_and_other_runs(catalog: Catalog) ->
     answers = catalog.answers(ids)
     assert {photo: answer.label for photo, answer in answers.items()} == {ids[0]: "cat", ids[3]: "dog"}
     assert {run.id: run.state for run in catalog.runs()} == {first: "rolled back", second: "running"}
+
+
+def test_taking_a_run_back_puts_the_answers_before_it_in_place_again(catalog: Catalog) -> None:
+    ids = add(catalog, 5)
+    runs = [catalog.start_run("label", model=f"clip-{place}") for place in range(4)]
+    catalog.propose(runs[0], [says(photo, "cat", 0.7) for photo in ids[:4]])
+    before = catalog.answers(ids)
+    catalog.propose(runs[1], [says(photo, "dog") for photo in ids])
+    catalog.propose(runs[1], [says(ids[0], "fox")])  # a resumed run
+    catalog.confirm(ids[3:4])
+    assert catalog.rollback_run(runs[1]) == 4
+    after = catalog.answers(ids)
+    assert [after[photo] for photo in ids[:3]] == [before[photo] for photo in ids[:3]], "to the last figure"
+    assert after[ids[3]].label == "dog", "a person's word stays"
+    assert ids[4] not in after
+    assert catalog.earlier(ids[0]) == []
+    # One under another is taken out, and what lies under both comes back when the upper one goes.
+    for run, label in zip(runs[2:], ("horse", "cow"), strict=True):
+        catalog.propose(run, [says(ids[0], label)])
+    catalog.rollback_run(runs[2])
+    assert catalog.answers(ids)[ids[0]].label == "cow"
+    catalog.rollback_run(runs[3])
+    assert catalog.answers(ids)[ids[0]] == before[ids[0]]
+
+
+def test_the_same_answer_again_can_be_taken_back_and_does_not_crowd_out_other_ones(catalog: Catalog) -> None:
+    (photo,) = add(catalog, 1)
+    runs = [catalog.start_run("label", model=f"clip-{place}") for place in range(12)]
+    for place, run in enumerate(runs):
+        catalog.propose(run, [says(photo, "owl" if place == 0 else "cat", place / 100)])
+    assert [answer.label for answer in catalog.earlier(photo)] == ["owl"]
+    for place in (11, 10, 9):
+        assert catalog.answers([photo])[photo].proposal == says(photo, "cat", place / 100)
+        catalog.rollback_run(runs[place])
+    assert catalog.answers([photo])[photo].run == runs[8]
+
+
+def test_an_answer_about_a_picture_that_is_no_more_does_not_come_back(catalog: Catalog) -> None:
+    photo = sync_one(catalog, "/p/a.jpg", 100).id
+    first, second = catalog.start_run("label"), catalog.start_run("label")
+    catalog.propose(first, [says(photo)])
+    sync_one(catalog, "/p/a.jpg", 120, 2)
+    catalog.propose(second, [says(photo, "dog")])
+    catalog.rollback_run(second)
+    assert catalog.answers([photo]) == {}
+
+
+def test_the_order_of_answers_is_that_of_the_runs_whatever_the_clock_says(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (photo,) = add(catalog, 1)
+    for label, now in (("cat", 3000.0), ("dog", 2000.0), ("fox", 1000.0)):
+        monkeypatch.setattr(catalog_labels.time, "time", lambda now=now: now)
+        run = catalog.start_run("label")
+        catalog.propose(run, [says(photo, label)])
+    assert [answer.label for answer in catalog.earlier(photo)] == ["dog", "cat"]
+    catalog.rollback_run(run)
+    assert catalog.answers([photo])[photo].label == "dog"
+
+
+def test_earlier_answers_of_the_format_before_are_shown_and_not_put_in_place(file: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(catalog_store, "MIGRATIONS", catalog_store.MIGRATIONS[:2])
+        old = Catalog(file)
+        (photo,) = add(old, 1)
+        run = old.start_run("label", model="clip-1")
+        old.close()
+    with contextlib.closing(sqlite3.connect(file)) as db:
+        row = (photo, 1000.0, run, "cat", 0.9, 0.5, "label")
+        db.execute("INSERT INTO earlier VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        db.commit()
+    new = Catalog(file)
+    later = new.start_run("label")
+    new.propose(later, [says(photo, "dog")])
+    assert [(one.label, one.model, one.time) for one in new.earlier(photo)] == [("cat", "clip-1", 1000.0)]
+    new.rollback_run(later)
+    assert new.answers([photo]) == {}, "which picture it was about is not known"
+    new.close()
 
 
 def test_a_rejected_label_does_not_hold_and_does_not_come_back(catalog: Catalog) -> None:

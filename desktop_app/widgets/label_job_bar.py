@@ -72,7 +72,11 @@ class JobBar(QFrame):
         self.reasons = self._button(self.tr("Why skipped"), self.reasons_asked.emit)
         self.retry = self._button(self.tr("Try again"), self.retry_asked.emit)
         self.rollback = self._button(self.tr("Take back"), self.rollback_asked.emit)
-        self.rollback.setToolTip(self.tr("Remove what this run said about photos that nobody confirmed"))
+        self.rollback.setToolTip(
+            self.tr(
+                "Remove what this run said about photos that nobody confirmed; what was kept before holds again"
+            )
+        )
         self.pause = self._button(self.tr("Pause"), self.pause_asked.emit)
         self.cancel = self._button(self.tr("Cancel"), self._cancelled)
         self.resume = self._button(self.tr("Go on"), self.resume_asked.emit)

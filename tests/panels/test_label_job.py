@@ -130,6 +130,17 @@ def test_a_run_is_taken_back_but_not_what_a_person_confirmed(app: LabelRobot) ->
     assert set(held(app)) == {name}
 
 
+def test_a_second_run_taken_back_leaves_what_the_first_one_said(app: LabelRobot) -> None:
+    run(app)
+    first = held(app)
+    app.set_labels(["a rose", "a bicycle"])
+    run(app)
+    assert set(held(app).values()) <= {"a rose", "a bicycle"}
+    app.label.job_bar.rollback.click()
+    app.wait_idle()
+    assert held(app) == first
+
+
 def test_what_could_not_be_read_is_tried_again_when_it_was_mended(app: LabelRobot, folder: Path) -> None:
     run(app)
     broken = next(path for path in folder.iterdir() if path.name.startswith("broken-cut"))

@@ -13,6 +13,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = ["catalog", "work", "session", "widgets", "panels", "main_window"]
 HEAVY = {"torch", "onnxruntime", "pyqtgraph"}
+# Files of desktop_app/panels that belong to no panel: each panel may use them, and they know none.
+SHARED = {"base", "file_saver", "focus_requests", "model_choice", "per_model", "questions"}
 
 
 def python_files(*folders: str) -> Iterator[Path]:
@@ -59,11 +61,26 @@ def upward_imports(tree: ast.Module, name: str) -> Iterator[tuple[int, str]]:
         for target in targets:
             if own >= 0 and layer(target) > own:
                 yield node.lineno, f"{name} imports upwards: {target}"
-            if name.startswith("desktop_app/panels/") and target.startswith("desktop_app.panels."):
-                stem, other = name.split("/")[2].removesuffix(".py"), target.split(".")[2]
-                shared = other == "base" or stem == "__init__" or other.split("_")[0] == stem.split("_")[0]
-                if not shared:
-                    yield node.lineno, f"panels do not know each other: {target}"
+
+
+def panels_apart(tree: ast.Module, name: str) -> Iterator[tuple[int, str]]:
+    own = panel(name.removesuffix(".py").replace("/", "."))
+    if own in ("", "__init__"):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                other = panel(f"{node.module}.{alias.name}")
+                if other not in ("", "shared", own):
+                    yield node.lineno, f"panels do not know each other: {node.module}.{alias.name}"
+
+
+def panel(module: str) -> str:
+    """The panel that a file of desktop_app/panels belongs to: the first word of its name; "shared", "" elsewhere."""
+    parts = module.split(".")
+    if parts[:2] != ["desktop_app", "panels"] or len(parts) < 3:
+        return ""
+    return "shared" if parts[2] in SHARED else parts[2].split("_")[0] or parts[2]
 
 
 def heavy_module_imports(tree: ast.Module, name: str) -> Iterator[tuple[int, str]]:
@@ -90,7 +107,7 @@ def function_lengths(tree: ast.Module, name: str) -> Iterator[tuple[int, str]]:
 
 
 def findings() -> Iterator[str]:
-    rules = (torch_load, no_pickle, upward_imports, heavy_module_imports, function_lengths)
+    rules = (torch_load, no_pickle, upward_imports, panels_apart, heavy_module_imports, function_lengths)
     for path in python_files("models", "desktop_app"):
         name = path.relative_to(ROOT).as_posix()
         text = path.read_text(encoding="utf-8")

@@ -1,5 +1,6 @@
 """Which model serves each capability: chosen by the person, loaded on the model lane when first wanted."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -118,20 +119,21 @@ class ModelShelf(QObject):
             return
         self.loading[capability] = Loading(self.tr("Opening the model…"))
         self.loading_changed.emit()
-        chosen = self.chosen(capability)
-        call = partial(
-            _open,
-            capability,
-            chosen,
-            self._folders(),
-            str(self._settings.device),
-            str(self._settings.precision),
-            str(self._settings.engine),
-            partial(self._progressed, capability),
-        )
+        call = self._opening(capability, self.chosen(capability), partial(self._progressed, capability))
         self._serials[capability] = self._serials.get(capability, 0) + 1
         done = partial(self._loaded, capability, self._serials[capability])
         self._work.latest(f"open-{capability}", call, done, lane="model")
+
+    def opener(self, model: str) -> "Callable[[], Model]":
+        """A call for the model lane: opens this model (id or folder) as the settings say, beside those on the shelf."""
+        return self._opening("", model, None)
+
+    def _opening(
+        self, capability: str, chosen: str, progress: "Callable[[str, float], None] | None"
+    ) -> "Callable[[], Model]":
+        values = self._settings
+        how = str(values.device), str(values.precision), str(values.engine)
+        return partial(_open, capability, chosen, self._folders(), *how, progress)
 
     def _progressed(self, capability: str, words: str, done: float) -> None:
         """Called on the model lane while a model is opened."""
@@ -183,7 +185,7 @@ def _open(
     device: str,
     precision: str,
     engine: str,
-    progress: object,
+    progress: "Callable[[str, float], None] | None",
 ) -> "Model":
     """Runs on the model lane; everything heavy is imported here."""
     from models.registry import find, list_models
@@ -206,5 +208,5 @@ def _open(
         precision=precision,  # type: ignore[arg-type]  # the settings allow no other words
         engine=engine,  # type: ignore[arg-type]
         cache=paths.cache_dir(),
-        progress=progress,  # type: ignore[arg-type]
+        progress=progress,
     )

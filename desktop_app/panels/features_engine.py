@@ -2,30 +2,23 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
-from desktop_app.panels.features_studio import (
-    Listing,
-    ScanStep,
-    Studio,
-    Walked,
-    closeup,
-    excited,
-    explain,
-    model_key,
-    scan_photos,
-    sheet,
-)
-from desktop_app.session import Session, as_user_error
+from desktop_app.panels.features_folder import Listing, ScanStep, excited, scan_photos
+from desktop_app.panels.features_studio import Studio, Walked, closeup, explain, sheet
+from desktop_app.panels.focus_requests import FocusRequests
+from desktop_app.session import Session
+from models.tasks.feature_maps import principal, similarity, strongest
 
 if TYPE_CHECKING:
-    from desktop_app.work import Outcome
     from models.images import Photo
     from models.runtime import Model
     from models.tasks.explain import Method
-    from models.tasks.feature_maps import Order, Principal, Strong
+    from models.tasks.feature_maps import Order
+
+V = TypeVar("V")
 
 
 class FeaturesEngine(QObject):
@@ -44,92 +37,67 @@ class FeaturesEngine(QObject):
     def __init__(self, session: Session, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._session = session
-        self._work = session.work
-        self.studio = Studio()
-        self.now: Walked | None = None
-        self._wanted: tuple[Model, Photo] | None = None
         self._listing: Listing | None = None
+        self.studio = Studio()
+        self._focus: FocusRequests[Walked] = FocusRequests(session.work, "features", self.failed.emit)
         session.photos_changed.connect(self._forget_list)
         session.file_read.connect(self._forget_list)
 
+    @property
+    def now(self) -> Walked | None:
+        """What is walked through; None while there is no photo or no model."""
+        return self._focus.now
+
     def look(self, model: "Model", photo: "Photo") -> None:
         """Make this the model and the photo; `walked` follows."""
-        wanted = self._wanted = (model, photo)
-        self._work.latest(
-            "features-walk",
-            partial(self.studio.walk, model, photo),
-            partial(self._came, wanted),
-            lane="model",
-        )
+        call = partial(self.studio.walk, model, photo)
+        self._focus.look(call, self.walked.emit, self.tr("The model cannot see this photo"))
 
     def forget(self) -> None:
         """No photo or no model: nothing that is under way is shown."""
-        self._wanted = self.now = None
-        for name in ("walk", "sheet", "closeup", "principal", "similar", "strongest", "explain", "excited"):
-            self._work.drop(f"features-{name}")
+        self._focus.forget()
 
     def ask_sheet(self, layer: str, order: "Order", colour_map: str, shared: bool) -> None:
         """The grid of a layer's channels."""
-        self._of_now("sheet", lambda now: sheet(now, layer, order, colour_map, shared), self.sheet_ready)
+        self._ask("sheet", lambda now: sheet(now, layer, order, colour_map, shared), self.sheet_ready.emit)
 
     def ask_closeup(self, layer: str, index: int, colour_map: str, shared: bool) -> None:
         """One channel."""
-        self._of_now(
-            "closeup", lambda now: closeup(now, layer, index, colour_map, shared), self.closeup_ready
-        )
+        ready = self.closeup_ready.emit
+        self._ask("closeup", lambda now: closeup(now, layer, index, colour_map, shared), ready)
 
     def ask_principal(self, layer: str) -> None:
         """Three main directions as red, green, blue."""
-
-        def call(now: Walked) -> "Principal":
-            from models.tasks.feature_maps import principal
-
-            return principal(now.maps, layer)
-
-        self._of_now("principal", call, self.principal_ready)
+        self._ask("principal", lambda now: principal(now.maps, layer), self.principal_ready.emit)
 
     def ask_similar(self, layer: str, place: tuple[float, float]) -> None:
         """Where the features resemble those at a place of the picture."""
-
-        def call(now: Walked) -> Any:
-            from models.tasks.feature_maps import similarity
-
-            return similarity(now.maps, layer, *place)
-
-        self._of_now("similar", call, self.similar_ready)
+        self._ask("similar", lambda now: similarity(now.maps, layer, *place), self.similar_ready.emit)
 
     def ask_strongest(self, layer: str, place: tuple[float, float]) -> None:
         """The channels that stand out at a place of the picture."""
-
-        def call(now: Walked) -> "tuple[Strong, ...]":
-            from models.tasks.feature_maps import strongest
-
-            return strongest(now.maps, layer, *place)
-
-        self._of_now("strongest", call, self.strongest_ready)
+        self._ask("strongest", lambda now: strongest(now.maps, layer, *place), self.strongest_ready.emit)
 
     def ask_class(self, index: int, layer: str, method: "Method") -> None:
         """What speaks for a class."""
-        self._of_now("explain", lambda now: explain(now, index, layer, method), self.explained, "model")
+        self._ask("explain", lambda now: explain(now, index, layer, method), self.explained.emit, "model")
 
     def ask_text(self, model: "Model", text: str, layer: str, method: "Method") -> None:
         """What speaks for a text, on the image tower of this CLIP."""
-        studio = self.studio
-        self._of_now(
-            "explain",
-            lambda now: studio.explain_text(model, now.photo, text, layer, method),
-            self.explained,
-            "model",
+        studio, told = self.studio, self.explained.emit
+        self._ask(
+            "explain", lambda now: studio.explain_text(model, now.photo, text, layer, method), told, "model"
         )
 
     def ask_excited(self, layer: str, index: int) -> None:
         """The photos of the open list that excite a channel most."""
         listing = self._listed()
-        self._of_now(
-            "excited",
-            lambda now: excited(listing, model_key(now.model), layer, index),
-            self.excited_ready,
-        )
+        self._ask("excited", lambda now: excited(listing, now, layer, index), self.excited_ready.emit)
+
+    def _ask(
+        self, kind: str, call: Callable[[Walked], V], tell: Callable[[V], None], lane: str = "io"
+    ) -> None:
+        self._focus.ask(kind, call, tell, self.tr("This could not be computed"), lane)
 
     def scan(self, layer: str) -> Callable[[], Iterator[ScanStep]] | None:
         """What a job runs: every photo that this layer has not seen yet, kept in the catalogue as it goes."""
@@ -143,28 +111,3 @@ class FeaturesEngine(QObject):
 
     def _forget_list(self, *_: object) -> None:
         self._listing = None
-
-    def _of_now(self, name: str, call: Callable[[Walked], Any], signal: Any, lane: str = "io") -> None:
-        now = self.now
-        if now is not None:
-            self._work.latest(
-                f"features-{name}", partial(call, now), partial(self._tell, signal, now), lane=lane
-            )
-
-    def _came(self, wanted: "tuple[Model, Photo]", outcome: "Outcome") -> None:
-        if wanted is not self._wanted:
-            return
-        if outcome.error is not None:
-            self.now = None
-            self.failed.emit(as_user_error(outcome.error, self.tr("The model cannot see this photo")))
-            return
-        self.now = outcome.value
-        self.walked.emit(self.now)
-
-    def _tell(self, signal: Any, now: Walked, outcome: "Outcome") -> None:
-        if now is not self.now:
-            return  # of another photo or model: not what is on screen
-        if outcome.error is not None:
-            self.failed.emit(as_user_error(outcome.error, self.tr("This could not be computed")))
-        else:
-            signal.emit(outcome.value)

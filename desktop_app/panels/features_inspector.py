@@ -18,7 +18,7 @@ from desktop_app.widgets.section import Column, Section, text
 from desktop_app.widgets.value_slider import ValueSlider
 
 if TYPE_CHECKING:
-    from desktop_app.panels.features_studio import Excited
+    from desktop_app.panels.features_folder import Excited
     from models.tasks.explain import ClassScore, Explanation
     from models.tasks.feature_maps import Channel, Spot, Strong
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 
 from desktop_app.panels.features_engine import FeaturesEngine
+from desktop_app.panels.features_folder import Excited, ScanStep
 from desktop_app.panels.features_inspector import FeaturesInspector
-from desktop_app.panels.features_studio import Excited, ScanStep
 from desktop_app.session import Session, as_user_error
 
 if TYPE_CHECKING:

@@ -106,7 +106,7 @@ class MaskSweep(QWidget):
         title = self.tr("Sweep of {name}").format(name=seen.photo.path.name)
         self._job = self._session.work.start_job(
             title,
-            partial(self._engine.studio.sweep, seen.model, seen.photo, request),
+            partial(self._engine.studio.sweep, seen, request),
             on_batch=partial(self._came, seen),
             on_end=self._ended,
         )

@@ -12,7 +12,7 @@ import pytest
 from desktop_app.panels import features_road, features_steps
 from desktop_app.panels.features_road import FeaturesRoad
 from desktop_app.panels.features_steps import Drawn
-from desktop_app.panels.features_studio import Studio, fine
+from desktop_app.panels.features_studio import Studio
 from desktop_app.panels.features_work import ROAD
 from desktop_app.widgets.feature_block import Mark
 from models.bundle import write_bundle
@@ -180,9 +180,9 @@ def test_words_are_explained_on_towers_of_both_kinds(tmp_path: Path) -> None:
 def test_the_fine_picture_is_the_part_of_the_photo_that_the_network_saw(tmp_path: Path) -> None:
     photo = read(write_photos(tmp_path, 1, side=96)[0])
     view = look(photo.rgb, Preprocess(32, (32, 32)))
-    found = fine(photo, view)
+    found = view.cut(photo.rgb)
     left, _, right, _ = (round(share * 96) for share in view.box)
     assert found.shape[0] == 72
     assert np.array_equal(found, photo.rgb[:, left:right])
     large = look(photo.rgb, Preprocess(128, (128, 128)))
-    assert fine(photo, large) is large.picture
+    assert large.cut(photo.rgb) is large.picture

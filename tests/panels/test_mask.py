@@ -13,6 +13,7 @@ from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QAbstractSlider, QComboBox, QMenu, QSpinBox
 
+from desktop_app import paths
 from desktop_app.panels import questions
 from desktop_app.panels.mask_work import COMPARE, PAINT, SWEEP
 from models.tasks.masks import Mask, Strategy, from_json, make_mask, to_json
@@ -387,6 +388,20 @@ def test_two_strategies_and_two_models_side_by_side(app: MaskRobot, tmp_path: Pa
     assert (compare.a.reconstruction != compare.b.reconstruction).any()
     app.press("1", on=app.window)
     assert compare.panes.alone == 0
+
+
+def test_a_model_that_was_brought_into_the_program_can_be_the_other_one(app: MaskRobot) -> None:
+    write_tiny_mae(paths.models_dir() / "brought-mae", seed=5)
+    app.session.shelf.look_for_models()
+    compare = app.mask.work.compare
+    app.mask.work.tabs.setCurrentIndex(COMPARE)
+    app.wait_until(lambda: compare.model.findData("brought-mae") > 0)
+    first = app.wait_painted()
+    compare.choose_model("brought-mae")
+    app.wait_idle()
+    assert app.what_went_wrong() == ""
+    assert compare.b is not None
+    assert (compare.b.reconstruction != first.reconstruction).any()
 
 
 def test_one_picture_alone_and_all_again(app: MaskRobot) -> None:

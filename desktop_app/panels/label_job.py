@@ -16,7 +16,7 @@ from desktop_app.session import Session, as_user_error
 from desktop_app.widgets.label_job_bar import JobBar, Summary
 from desktop_app.work import Job, JobRecord, JobState, Outcome, Work
 from models.errors import UserError
-from models.tasks.auto_label import Config, Event, Finished, Labelled, Progress, Skipped, Started
+from models.tasks.auto_label import Config, Event, Finished, Labelled, Progress, Skipped, Started, Stored
 
 KIND = "label"
 
@@ -40,6 +40,7 @@ class LabelJob(QObject):
         self._paused = False
         self._progress = Progress(0, 0, 0.0, None, None)
         self._skipped: list[tuple[str, str]] = []
+        self._unstored: list[int] = []  # places that are answered, but cannot be looked up yet
         self._record: JobRecord | None = None
         self._shows_end = False
         bar.start_asked.connect(self.start)
@@ -113,7 +114,7 @@ class LabelJob(QObject):
             self.failed.emit(UserError(self.tr("The model is not loaded yet"), "", cure))
             return
         self._engine.reader.hold(True)
-        self._tally, self._skipped = Counter[str](), []
+        self._tally, self._skipped, self._unstored = Counter[str](), [], []
         self._kept = self._other = 0
         self._shows_end = self._paused = False
         self._run = str(record.config.get("run", "")) if record else _new_run()
@@ -142,7 +143,7 @@ class LabelJob(QObject):
     # --- while it runs
 
     def _happened(self, events: list[Event]) -> None:
-        fresh: list[int] = []
+        stored: list[int] = []
         for event in events:
             if isinstance(event, Progress):
                 self._progress = event
@@ -154,11 +155,13 @@ class LabelJob(QObject):
             elif isinstance(event, Labelled):
                 self._tally[event.verdict.decision] += 1
                 if not event.cached:
-                    fresh.append(self._labelled(str(event.path)))
+                    self._unstored.append(self._labelled(str(event.path)))
+            elif isinstance(event, Stored):
+                stored, self._unstored = stored + self._unstored, []
             elif isinstance(event, Finished):
                 self._kept, self._other = event.counts.kept, event.counts.other
-        if fresh:
-            self._engine.reader.look_again(fresh)
+        if stored:
+            self._engine.reader.look_again(stored)
         self._show()
 
     def _labelled(self, path: str) -> int:

@@ -162,6 +162,11 @@ class Skipped:
 
 
 @dataclass(frozen=True)
+class Stored:
+    """Everything told before this is in the store now: who shows it may look it up there."""
+
+
+@dataclass(frozen=True)
 class Finished:
     """The end: everything is stored."""
 
@@ -169,7 +174,7 @@ class Finished:
     seconds: float
 
 
-Event = Started | Progress | Labelled | Skipped | Finished
+Event = Started | Progress | Labelled | Skipped | Stored | Finished
 
 
 def run(
@@ -198,6 +203,7 @@ class _Job:
     def __post_init__(self) -> None:
         self.began = self.saved = self.clock()
         self.told = float("-inf")
+        self.flushed = False  # since the last Stored
 
     def events(self) -> Iterator[Event]:
         refused: list[tuple[Path, OSError]] = []
@@ -218,6 +224,7 @@ class _Job:
             yield from self._tell(photos[start])
         yield from self._work_off(fresh)
         self.flush()
+        yield from self._say_stored()
         yield self._progress(None)
         yield Finished(self.counts, self.clock() - self.began)
 
@@ -252,7 +259,13 @@ class _Job:
                 return
             self.laps.append(self.clock() - begun)  # the work alone: a pause between events is not slowness
             yield self._take(result)
+            yield from self._say_stored()
             yield from self._tell(result.path)
+
+    def _say_stored(self) -> Iterator[Stored]:
+        if self.flushed:
+            self.flushed = False
+            yield Stored()
 
     def _take(self, result: Result) -> Event:
         if result.embedding is None:
@@ -283,6 +296,7 @@ class _Job:
         waiting, self.unsaved = self.unsaved, []
         if waiting:
             self.store.save(waiting)
+            self.flushed = True
         self.saved = self.clock()
 
     def _tell(self, path: Path) -> Iterator[Progress]:

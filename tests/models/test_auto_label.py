@@ -21,6 +21,7 @@ from models.tasks.auto_label import (
     Progress,
     Skipped,
     State,
+    Stored,
     Verdict,
 )
 
@@ -122,6 +123,21 @@ def test_progress_only_grows_and_ends_at_the_total(folder: Path) -> None:
     progress = [e for e in label(MemoryStore(), folder, progress_every=0.0) if isinstance(e, Progress)]
     assert [p.done for p in progress] == sorted(p.done for p in progress)
     assert (progress[-1].done, progress[-1].total, progress[-1].left_s) == (40, 40, 0.0)
+
+
+def test_what_is_told_before_stored_can_be_looked_up(folder: Path) -> None:
+    store, times, told, looks = MemoryStore(), iter(range(10_000)), [], 0
+    config = Config((folder,), commit_every=7)
+    job = auto_label.run(
+        config, store=store, embed=Eyes().embed, judge=judge, clock=lambda: float(next(times))
+    )
+    for event in job:
+        if isinstance(event, Labelled):
+            told.append(event.path)
+        elif isinstance(event, Stored):
+            looks += 1
+            assert set(told) <= set(store.answers)
+    assert looks == len(store.saves) > 1
 
 
 @pytest.mark.parametrize("stop", range(0, 46, 3))

@@ -14,7 +14,6 @@ from PySide6.QtWidgets import (
     QScrollArea,
     QSplitter,
     QStackedWidget,
-    QTabBar,
     QVBoxLayout,
     QWidget,
 )
@@ -25,6 +24,7 @@ from desktop_app.session import Session
 from desktop_app.widgets.empty_state import EmptyState
 from desktop_app.widgets.feature_grid import FeatureGrid
 from desktop_app.widgets.feature_network import FeatureNetwork
+from desktop_app.widgets.tab_row import TabRow
 
 CHANNELS, COMPONENTS, SIMILARITY, WHY, ROAD = range(5)
 _NETWORK = 190
@@ -45,25 +45,19 @@ class FeaturesWork(QStackedWidget):
             self.tr("Drop photos here, then walk through a network and see what fires where."),
             self.tr("Open a Folder…"),
         )
-        self._build_tabs()
-        self._build_sorting()
-        self.addWidget(self.empty)
-        self.addWidget(self._laid_out())
-        self.tabs.currentChanged.connect(self._turn)
-
-    def _build_tabs(self) -> None:
-        self.tabs = QTabBar()
-        self.tabs.setDrawBase(False)
-        self.tabs.setExpanding(False)
-        for words in (
+        ways = (
             self.tr("Channels"),
             self.tr("Components"),
             self.tr("Similarity"),
             self.tr("Why"),
             self.tr("From ResNet to ConvNeXt"),
-        ):
-            self.tabs.addTab(words)
-        self.tabs.setAccessibleName(self.tr("Ways to look at the features"))
+        )
+        self._tab_row = TabRow(ways, self.tr("Ways to look at the features"))
+        self.tabs = self._tab_row.tabs
+        self._build_sorting()
+        self.addWidget(self.empty)
+        self.addWidget(self._laid_out())
+        self.tabs.currentChanged.connect(self._turn)
 
     def _build_sorting(self) -> None:
         self.order = QComboBox()
@@ -84,11 +78,7 @@ class FeaturesWork(QStackedWidget):
         column = QVBoxLayout(work)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        top = QHBoxLayout()
-        top.setContentsMargins(8, 0, 8, 0)
-        top.addWidget(self.tabs)
-        top.addStretch(1)
-        column.addLayout(top)
+        column.addWidget(self._tab_row)
         row = QHBoxLayout()
         row.setSpacing(0)
         self.network_area = QScrollArea()

@@ -1,7 +1,7 @@
 """The centre of the masking panel: three ways to look, and under them the strategies and the one wide slider."""
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QTabBar, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from desktop_app.panels.mask_book import MaskBook
 from desktop_app.panels.mask_compare import MaskCompare
@@ -13,6 +13,7 @@ from desktop_app.widgets.empty_state import EmptyState
 from desktop_app.widgets.mask_panes import Panes
 from desktop_app.widgets.mask_ratio import LEAD, RatioBar
 from desktop_app.widgets.mask_strategies import Strategies
+from desktop_app.widgets.tab_row import TabRow
 
 PAINT, SWEEP, COMPARE = range(3)
 
@@ -24,12 +25,9 @@ class MaskWork(QStackedWidget):
 
     def __init__(self, session: Session, engine: MaskEngine, book: MaskBook) -> None:
         super().__init__()
-        self.tabs = QTabBar()
-        self.tabs.setDrawBase(False)
-        self.tabs.setExpanding(False)
-        for words in (self.tr("Paint"), self.tr("Sweep"), self.tr("Compare")):
-            self.tabs.addTab(words)
-        self.tabs.setAccessibleName(self.tr("Ways to look at the mask"))
+        ways = (self.tr("Paint"), self.tr("Sweep"), self.tr("Compare"))
+        self._tab_row = TabRow(ways, self.tr("Ways to look at the mask"))
+        self.tabs = self._tab_row.tabs
         self.strategies, self.ratio = Strategies(), RatioBar()
         self.stage = MaskStage()
         self.sweep = MaskSweep(session, engine, book)
@@ -52,11 +50,7 @@ class MaskWork(QStackedWidget):
         column = QVBoxLayout(work)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        top = QHBoxLayout()
-        top.setContentsMargins(8, 0, 8, 0)
-        top.addWidget(self.tabs)
-        top.addStretch(1)
-        column.addLayout(top)
+        column.addWidget(self._tab_row)
         column.addWidget(self.centre, 1)
         below = QVBoxLayout()
         below.setContentsMargins(16, 4, 16, 8)

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QColor
+from PySide6.QtCore import QSize, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from desktop_app import theme
+from desktop_app.widgets.plain_plot import plain_plot
 
 
 class FeatureRoadPlot(QWidget):
@@ -52,19 +52,8 @@ class FeatureRoadPlot(QWidget):
         import pyqtgraph as pg
 
         c = theme.colours()
-        plot = pg.PlotWidget(background=None)
-        plot.setFrameShape(plot.Shape.NoFrame)
-        plot.setMouseEnabled(False, False)
-        plot.setMenuEnabled(False)
-        plot.hideButtons()
-        plot.setStyleSheet("background: transparent")
-        plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        plot = plain_plot()
         plot.setLabel("left", self.tr("top-1, %"), color=c.muted)
-        for side in ("left", "bottom"):
-            axis = plot.getAxis(side)
-            axis.setPen(QColor(c.border))
-            axis.setTextPen(QColor(c.muted))
-            axis.setStyle(tickFont=theme.small_font())
         fine = self.devicePixelRatioF()  # pens count pixels of the screen
         self._line = plot.plot(pen=pg.mkPen(c.muted, width=1.2 * fine))
         self._dots = pg.ScatterPlotItem(size=9, hoverable=True)

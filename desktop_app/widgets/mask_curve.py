@@ -9,6 +9,7 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QLabel, QStackedLayout, QVBoxLayout, QWidget
 
 from desktop_app import theme
+from desktop_app.widgets.plain_plot import plain_plot
 
 if TYPE_CHECKING:
     from models.tasks.masking import Curve
@@ -75,21 +76,11 @@ class MaskCurve(QWidget):
         import pyqtgraph as pg
 
         c = theme.colours()
-        plot = pg.PlotWidget(background=None)
-        plot.setFrameShape(plot.Shape.NoFrame)
-        plot.setMouseEnabled(False, False)
-        plot.setMenuEnabled(False)
-        plot.hideButtons()
+        plot = plain_plot()
         plot.setXRange(0, 100, padding=0.06)
-        plot.setStyleSheet("background: transparent")
         if not self._small:
             plot.setLabel("bottom", self.tr("hidden, %"), color=c.muted)
             plot.setLabel("left", self.tr("error, of 255"), color=c.muted)
-        for side in ("left", "bottom"):
-            axis = plot.getAxis(side)
-            axis.setPen(QColor(c.border))
-            axis.setTextPen(QColor(c.muted))
-            axis.setStyle(tickFont=theme.small_font())
         plot.getAxis("bottom").setTicks([[(v, str(v)) for v in (0, 25, 50, 75, 100)]])
         band = QColor(c.accent)
         band.setAlpha(60)
@@ -107,7 +98,6 @@ class MaskCurve(QWidget):
             "now": pg.InfiniteLine(self._ratio * 100, pen=pg.mkPen(c.muted, width=fine)),
         }
         plot.addItem(self._items["now"])
-        plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._plot = plot
         self._stack.addWidget(plot)
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.training.data import Floats, PhotoSet
+from models.training.meanings import singular
 
 WIDTH = 384
 
@@ -127,19 +128,20 @@ def label_synonyms(
 ) -> list[tuple[str, ...]]:
     """For each label the label itself, then words of a WordNet synset it belongs to, where that synset is certain.
 
-    A label of several meanings gets none: "crane" the bird and "crane" the machine cannot be told apart here.
+    A label of several meanings gets none: "crane" the bird and "crane" the machine cannot be told apart here. A
+    withheld word is withheld in its singular too.
     """
     homes: dict[str, list[tuple[str, ...]]] = defaultdict(list)
     for synset in wordnet(folder):
         for word in synset:
             homes[word].append(synset)
-    known = {clean(label) for label in labels}
+    known = {clean(label) for label in labels} | withheld | {singular(word) for word in withheld}
     found = []
     for label in labels:
         name = clean(label)
-        synsets = homes.get(name, [])
+        synsets = homes.get(name) or homes.get(singular(name), [])
         words = synsets[0] if len(synsets) == 1 else ()
-        extra = [w for w in words if w not in known and w not in withheld]
+        extra = [w for w in words if w not in known]
         found.append((name, *extra))
     return found
 

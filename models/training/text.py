@@ -7,7 +7,6 @@ have a place near their synonyms before any photo is seen.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -33,6 +32,7 @@ from models.training.corpus import (
     wordnet,
 )
 from models.training.data import Floats, PhotoSet
+from models.training.meanings import plural, pull_to_look_alikes, pull_together
 from models.training.teachers import class_names
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ class Texts:
 
     names: list[str]
     raw_vectors: Tensor  # (names, 384) unit, as the sentence encoder places them
-    name_vectors: Tensor  # (names, 384) unit, words of one meaning pulled together
+    name_vectors: Tensor  # (names, 384) unit, words of one meaning or one look pulled together
     clip_vectors: Tensor  # (names, 512) unit, zero where unknown
     common: NDArray[np.int64]  # places of labels, their synonyms, and nouns that people say of photos
     sentences: list[str]
@@ -183,7 +183,8 @@ def texts_of(photos: PhotoSet, tokenizer: Tokenizer) -> Texts:
     words |= {word for group in class_names(folder) for word in group}
     names = sorted({word for synset in synsets for word in synset} | words)
     with np.load(folder / "teachers" / "clip_text_lvis.npz") as stored:
-        everyday = [clean(str(name).split("_(")[0].replace("_", " ")) for name in stored["name"]]
+        # "car (automobile)" says in brackets which car is meant; nobody types that.
+        everyday = [clean(str(name).split(" (")[0]) for name in stored["name"]]
         clip = stored["vector"].astype(np.float32)
     missing = sorted(set(everyday) - set(names))
     raw = (
@@ -203,12 +204,15 @@ def texts_of(photos: PhotoSet, tokenizer: Tokenizer) -> Texts:
     clip_vectors = np.zeros((len(names), clip.shape[1]), np.float32)
     clip_vectors[[place[name] for name in everyday]] = clip / np.linalg.norm(clip, axis=1, keepdims=True)
     placed = space.place(raw)
+    moved = pull_together(placed, synsets, place, labels)
+    settled = (moved * placed).sum(axis=1) < 0.999
+    moved = pull_to_look_alikes(moved, clip_vectors, place, labels, settled)
     near = {word for synset in synsets if not set(labels).isdisjoint(synset) for word in synset}
     near |= words | set(everyday) | said_words([said[i] for i in kept] + others, place)
     return Texts(
         names=names,
         raw_vectors=torch.from_numpy(placed),
-        name_vectors=torch.from_numpy(pull_together(placed, synsets, place, set(labels))),
+        name_vectors=torch.from_numpy(moved),
         clip_vectors=torch.from_numpy(clip_vectors),
         common=np.array(sorted(place[word] for word in near), np.int64),
         sentences=[said[i] for i in kept] + others,
@@ -236,31 +240,6 @@ def said_words(sentences: Iterable[str], names: Container[str], longest: int = 3
 def _token_texts(tokenizer: Tokenizer) -> list[str]:
     """What each token of the vocabulary says, in the order of the ids."""
     return [tokenizer.decode([i]).strip() or "." for i in range(tokenizer.get_vocab_size())]
-
-
-def pull_together(
-    vectors: Floats, synsets: list[tuple[str, ...]], place: dict[str, int], labels: set[str]
-) -> Floats:
-    """Move words (words, d) towards those that mean the same; `labels` stay, since photos are trained towards them.
-
-    A word goes to the label of its synset where there is one, else to the synset's middle: most of the way when it
-    has that meaning alone, half of it when there is another one, and not at all when there are more.
-    """
-    meanings: dict[str, list[tuple[str, ...]]] = defaultdict(list)
-    for synset in synsets:
-        for word in synset:
-            meanings[word].append(synset)
-    moved = vectors.copy()
-    for word, own in meanings.items():
-        anchored = [synset for synset in own if not labels.isdisjoint(synset)]
-        synset = (anchored or own)[0]
-        if word in labels or len(synset) == 1 or len(own) > 2 or (len(own) == 2 and not anchored):
-            continue
-        towards = [place[w] for w in synset if w in labels] or [place[w] for w in synset]
-        pull = (0.8 if len(own) == 1 else 0.5) if anchored else 0.5
-        middle = vectors[towards].mean(axis=0)
-        moved[place[word]] = (1 - pull) * vectors[place[word]] + pull * middle / np.linalg.norm(middle)
-    return np.asarray(moved / np.linalg.norm(moved, axis=1, keepdims=True), np.float32)
 
 
 @dataclass(frozen=True)
@@ -324,7 +303,7 @@ class TextRecipe:
             words = labels.words[i]
             word = words[0] if rng.random() < 0.7 else str(rng.choice(words))
             template = 1 if rng.random() < 0.3 else int(rng.integers(len(TEMPLATES)))
-            texts.append(TEMPLATES[template].format(word))
+            texts.append(TEMPLATES[template].format(some_plural(word, rng)))
         ids, _ = encode(self.tokenizer, texts)
         with torch.autocast("cpu", torch.bfloat16):
             vectors, _ = self.module(ids)
@@ -349,9 +328,15 @@ class TextRecipe:
             places = np.minimum(np.searchsorted(self._until, rng.random(self.batch)), len(t.names) - 1)
         templates = rng.integers(len(TEMPLATES), size=self.batch)
         templates[rng.random(self.batch) < 0.4] = 0
-        texts = [TEMPLATES[k].format(t.names[i]) for i, k in zip(places, templates, strict=True)]
+        words = [some_plural(t.names[i], rng) for i in places]
+        texts = [TEMPLATES[k].format(word) for word, k in zip(words, templates, strict=True)]
         chosen_rows = torch.from_numpy(places)
         return texts, t.name_vectors[chosen_rows], t.clip_vectors[chosen_rows]
+
+
+def some_plural(word: str, rng: np.random.Generator, share: float = 0.12) -> str:
+    """The word, or now and then its plural: people write "dogs" and mean what the label "dog" means."""
+    return plural(word) if rng.random() < share else word
 
 
 def load_tokenizer(path: Path) -> Tokenizer:

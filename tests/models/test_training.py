@@ -26,12 +26,12 @@ from models.training.corpus import Space, clean, label_synonyms
 from models.training.data import PhotoSet, batch_places
 from models.training.depthwise import speed_up, weight_gradient
 from models.training.loop import Run, averaged_weights, schedule, take_over, train
+from models.training.meanings import plural, pull_to_look_alikes, pull_together, singular
 from models.training.mixture import Mixture
 from models.training.text import (
     TextRecipe,
     Texts,
     encode,
-    pull_together,
     said_words,
     text_config,
     train_tokenizer,
@@ -574,7 +574,7 @@ def test_words_of_one_meaning_move_to_the_label_among_them_and_no_further() -> N
         ("crane", "lift"),
     ]
     before = np.eye(len(words), 16, dtype=np.float32)
-    after = pull_together(before, synsets, place, {"bucket", "cup", "crane"})
+    after = pull_together(before, synsets, place, ["bucket", "cup", "crane"])
     near = after @ before.T
     for label in ("bucket", "cup", "crane", "mug"):
         assert np.array_equal(after[place[label]], before[place[label]])
@@ -582,6 +582,45 @@ def test_words_of_one_meaning_move_to_the_label_among_them_and_no_further() -> N
     assert near[place["couch"], place["sofa"]] > 0.3
     assert near[place["hoist"], place["crane"]] > 0.9
     assert np.allclose(np.linalg.norm(after, axis=1), 1, atol=1e-6)
+
+
+def test_words_of_one_meaning_move_to_a_label_in_the_plural_too() -> None:
+    place = {"donuts": 0, "doughnut": 1, "donut": 2}
+    before = np.eye(3, dtype=np.float32)
+    after = pull_together(before, [("doughnut", "donut")], place, ["donuts"])
+    assert np.array_equal(after[0], before[0])
+    assert after[1] @ before[0] > 0.9
+
+
+def test_nouns_move_to_the_labels_that_they_look_like_and_others_stay() -> None:
+    words = ["cup", "plane", "mug", "fork", "aeroplane", "virtue"]
+    place = {word: i for i, word in enumerate(words)}
+    before = np.eye(len(words), dtype=np.float32)
+    # For CLIP a mug is a cup and a fork is neither; the aeroplane has moved by its meaning, virtue is unknown to it.
+    seen = np.array([[9, 0, 0], [0, 9, 0], [9, 1, 0], [0, 0, 9], [0, 9, 1], [0, 0, 0]], np.float32)
+    seen[:5] /= np.linalg.norm(seen[:5], axis=1, keepdims=True)
+    after = pull_to_look_alikes(
+        before, seen, place, ["cup", "plane"], np.array([w == "aeroplane" for w in words])
+    )
+    assert after[place["mug"]] @ before[place["cup"]] > 0.9
+    for word in ("cup", "plane", "fork", "aeroplane", "virtue"):
+        assert np.array_equal(after[place[word]], before[place[word]])
+
+
+@pytest.mark.parametrize(
+    ("one", "many"),
+    [("dog", "dogs"), ("beach", "beaches"), ("box", "boxes"), ("berry", "berries"), ("key", "keys")],
+)
+def test_regular_plurals_are_made_and_taken_back(one: str, many: str) -> None:
+    assert plural(one) == many
+    assert singular(many) == one
+    assert plural(many) == many
+    assert singular(one) == one
+
+
+@pytest.mark.parametrize("word", ["dress", "bus", "tennis", "gas"])
+def test_words_that_end_in_s_without_being_plurals_stay(word: str) -> None:
+    assert singular(word) == word == plural(word)
 
 
 def test_a_run_takes_over_what_fits_of_a_smaller_one(photos: PhotoSet, tmp_path: Path) -> None:

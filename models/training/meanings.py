@@ -1,0 +1,106 @@
+"""Which words lie together in the text space although the sentence encoder puts them apart.
+
+It was trained on sentences, where "pail" and "bucket" or "mug" and "cup" stand in other company.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.training.data import Floats
+
+#: Cosine in CLIP's space (its mean taken out) at which a noun begins to look like a label, and where it does most.
+ALIKE = (0.45, 0.7)
+LOOK = 0.7
+"""How far a noun is moved at most towards the labels it looks like."""
+_SHARPNESS = 20.0
+
+
+def singular(word: str) -> str:
+    """English, by the regular endings alone; the word itself where it ends like none."""
+    if len(word) > 4 and word.endswith("ies"):
+        return word[:-3] + "y"
+    if word.endswith(("ches", "shes", "xes", "sses")):
+        return word[:-2]
+    regular = len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is"))
+    return word[:-1] if regular else word
+
+
+def plural(word: str) -> str:
+    """English, by the regular endings alone; words that end in s stay, since most of them are plurals."""
+    if word.endswith(("ch", "sh", "x")):
+        return word + "es"
+    if word.endswith("y") and word[-2:-1] not in set("aeiou"):
+        return word[:-1] + "ies"
+    return word if word.endswith("s") else word + "s"
+
+
+def in_either_number(labels: Sequence[str]) -> dict[str, str]:
+    """Every label by its own name and, unless another label has it, by its singular."""
+    found = {label: label for label in labels}
+    for label in labels:
+        found.setdefault(singular(label), label)
+    return found
+
+
+def pull_together(
+    vectors: Floats, synsets: Sequence[tuple[str, ...]], place: Mapping[str, int], labels: Sequence[str]
+) -> Floats:
+    """Move words (words, d) towards those that mean the same; `labels` stay, since photos are trained towards them.
+
+    A word goes to the label of its synset where there is one, else to the synset's middle: most of the way when it
+    has that meaning alone, half of it when there is another one, and not at all when there are more.
+    """
+    label_of, fixed = in_either_number(labels), set(labels)
+    meanings: dict[str, list[tuple[str, ...]]] = defaultdict(list)
+    for synset in synsets:
+        for word in synset:
+            meanings[word].append(synset)
+    moved = vectors.copy()
+    for word, own in meanings.items():
+        anchored = [synset for synset in own if any(w in label_of for w in synset)]
+        synset = (anchored or own)[0]
+        if word in fixed or len(synset) == 1 or len(own) > 2 or (len(own) == 2 and not anchored):
+            continue
+        towards = [place[label_of[w]] for w in synset if w in label_of] or [place[w] for w in synset]
+        pull = (0.8 if len(own) == 1 else 0.5) if anchored else 0.5
+        moved[place[word]] = _between(vectors[place[word]], vectors[towards].mean(axis=0), pull)
+    return np.asarray(moved / np.linalg.norm(moved, axis=1, keepdims=True), np.float32)
+
+
+def pull_to_look_alikes(
+    vectors: Floats,
+    clip_vectors: Floats,
+    place: Mapping[str, int],
+    labels: Sequence[str],
+    settled: NDArray[np.bool_],
+) -> Floats:
+    """Move nouns (words, d) that CLIP knows towards the labels they look like to it; `settled` ones (words,) stay.
+
+    `clip_vectors` (words, 512) are zero for the nouns that it was not asked about.
+    """
+    label_of = in_either_number(labels)
+    known = np.abs(clip_vectors).sum(axis=1) > 0
+    seen = clip_vectors - clip_vectors[known].mean(axis=0)
+    seen /= np.linalg.norm(seen, axis=1, keepdims=True)
+    anchors = [(place[w], place[label]) for w, label in label_of.items() if w in place and known[place[w]]]
+    nouns = [i for w, i in place.items() if known[i] and not settled[i] and w not in label_of]
+    if not anchors or not nouns:
+        return vectors
+    looks, targets = (np.array(v) for v in zip(*anchors, strict=True))
+    likeness = seen[nouns] @ seen[looks].T
+    share = np.exp(_SHARPNESS * (likeness - likeness.max(axis=1, keepdims=True)))
+    middles = share @ vectors[targets]
+    pulls = LOOK * np.clip((likeness.max(axis=1) - ALIKE[0]) / (ALIKE[1] - ALIKE[0]), 0, 1)
+    moved = vectors.copy()
+    for noun, middle, pull in zip(nouns, middles, pulls, strict=True):
+        moved[noun] = _between(vectors[noun], middle, float(pull))
+    return np.asarray(moved / np.linalg.norm(moved, axis=1, keepdims=True), np.float32)
+
+
+def _between(start: Floats, end: Floats, share: float) -> Floats:
+    return np.asarray((1 - share) * start + share * end / np.linalg.norm(end), np.float32)

@@ -43,6 +43,7 @@ class LabelJob(QObject):
         self._unstored: list[int] = []  # places that are answered, but cannot be looked up yet
         self._record: JobRecord | None = None
         self._shows_end = False
+        engine.book.listen(lambda step: self.offer())  # without a label there is nothing to ask
         bar.start_asked.connect(self.start)
         bar.pause_asked.connect(self.toggle_pause)
         bar.cancel_asked.connect(self.cancel)
@@ -62,13 +63,15 @@ class LabelJob(QObject):
         return self._job is not None and not self._job.state.ended
 
     def offer(self) -> None:
-        """Show what can be done now, unless a run or its end is shown."""
-        if self.running or self._record is not None or self._shows_end:
+        """Show what can be done now; where a run's end or an interrupted run is shown, only allow or forbid it."""
+        if self.running:
             return
         why = "" if self._engine.model is not None else self.tr("The model opens…")
         if not self._engine.book.state.labels:
             why = self.tr("Add a label first.")
-        self._bar.show_offer(len(self._session.photos), why)
+        self._bar.allow(len(self._session.photos), why)
+        if self._record is None and not self._shows_end:
+            self._bar.show_offer(len(self._session.photos), why)
 
     def forget_end(self) -> None:
         """Another folder is open: what the last run did is no longer about it."""
@@ -204,6 +207,7 @@ class LabelJob(QObject):
         kept = self._kept, self._other
         counts = (tally["label"], tally["unsure"], tally["unknown"], len(self._skipped), *kept)
         self._bar.show_end(Summary(*counts, stopped))
+        self.offer()
         if job.error is not None:
             self.failed.emit(as_user_error(job.error, self.tr("Labelling has stopped")))
         self.ended.emit()

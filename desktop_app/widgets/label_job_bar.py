@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from desktop_app.widgets.flow_layout import FlowLayout
 from desktop_app.widgets.job_list import duration
 from desktop_app.widgets.section import ElidedLabel, text
 
@@ -56,9 +57,6 @@ class JobBar(QFrame):
         column.addWidget(self.progress)
         self._summary = text("")
         column.addWidget(self._summary)
-        row = QHBoxLayout()
-        row.setSpacing(8)
-        column.addLayout(row)
         self.start = self._button(self.tr("Label this folder"), self._started)
         self.again = self._button(self.tr("Ask about them too"), lambda: self.start_asked.emit(False))
         self.again.setToolTip(self.tr("Label the whole folder with what is asked now"))
@@ -81,20 +79,35 @@ class JobBar(QFrame):
         self.cancel = self._button(self.tr("Cancel"), self._cancelled)
         self.resume = self._button(self.tr("Go on"), self.resume_asked.emit)
         self.discard = self._button(self.tr("Forget it"), self.discard_asked.emit)
-        for widget in (self.start, self.again, self.only_new, self._done):
-            row.addWidget(widget)
-        row.addWidget(self._words, 1)
-        for button in (
-            self.reasons,
-            self.retry,
-            self.rollback,
-            self.pause,
-            self.cancel,
-            self.resume,
-            self.discard,
-        ):
-            row.addWidget(button)
+        self._hint = QLabel()
+        self._hint.setProperty("role", "muted")
+        column.addWidget(self._still())
+        column.addWidget(self._going())
         self.show_offer(0)
+
+    def _still(self) -> QWidget:
+        """What can be done while nothing runs; where the window is narrow, in two lines."""
+        holder = QWidget()
+        flow = FlowLayout(holder)
+        high = self.start.sizeHint().height()
+        for widget in (self.start, self.again, self.only_new, self._hint, self.reasons, self.retry,
+                       self.rollback):  # fmt: skip
+            widget.setMinimumHeight(high)  # so that all stand on one line
+            flow.addWidget(widget)
+        self._still_row = holder
+        return holder
+
+    def _going(self) -> QWidget:
+        holder = QWidget()
+        row = QHBoxLayout(holder)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(8)
+        row.addWidget(self._done)
+        row.addWidget(self._words, 1)
+        for button in (self.pause, self.cancel, self.resume, self.discard):
+            row.addWidget(button)
+        self._going_row = holder
+        return holder
 
     def _button(self, words: str, call: Callable[[], object]) -> QPushButton:
         button = QPushButton(words)
@@ -103,6 +116,10 @@ class JobBar(QFrame):
 
     def _show_only(self, *shown: QWidget) -> None:
         self._summary.setVisible(self.rollback in shown)
+        self._hint.setVisible(self.start in shown and self.rollback not in shown)
+        going = self.cancel in shown or self.resume in shown
+        self._going_row.setVisible(going)
+        self._still_row.setVisible(not going)
         every = (self.progress, self.start, self.again, self.only_new, self._done, self.reasons, self.retry,
                  self.rollback, self.pause, self.cancel, self.resume, self.discard)  # fmt: skip
         for widget in every:
@@ -113,8 +130,14 @@ class JobBar(QFrame):
     def show_offer(self, photos: int, why_not: str = "") -> None:
         """Nothing runs: offer it, or say why it cannot be."""
         self._show_only(self.start, self.only_new)
-        self.start.setEnabled(photos > 0 and not why_not)
-        self._words.set_words(why_not or self.tr("Your own decisions stay."))
+        self.allow(photos, why_not)
+        self._hint.setText(why_not or self.tr("Your own decisions stay."))
+
+    def allow(self, photos: int, why_not: str = "") -> None:
+        """Whether a run may begin, whatever is shown; the reason why not stands on the button too."""
+        for button in (self.start, self.again, self.retry):
+            button.setEnabled(photos > 0 and not why_not)
+        self.start.setToolTip(why_not)
 
     def show_run(
         self, done: int, total: int, rate: float, left: float | None, name: str, *, paused: bool
@@ -138,7 +161,8 @@ class JobBar(QFrame):
 
     def show_end(self, summary: Summary) -> None:
         """What became of the photos."""
-        shown: list[QWidget] = [self.again if summary.other else self.start, self.rollback]
+        shown: list[QWidget] = [self.again] if summary.other else [self.start, self.only_new]
+        shown.append(self.rollback)
         if summary.skipped:
             shown += [self.reasons, self.retry]
         self._show_only(*shown)
@@ -159,7 +183,6 @@ class JobBar(QFrame):
             )
             words = f"{words}. {asked.format(summary.other)}"
         self._summary.setText(words)
-        self._words.set_words("")
 
     def show_resumable(self, done: int, total: int) -> None:
         """A run of an earlier day did not end."""
@@ -173,12 +196,14 @@ class JobBar(QFrame):
     def show_rolled_back(self, photos: int) -> None:
         """The run was taken back."""
         self._show_only(self.start, self.only_new)
-        self._words.set_words(self.tr("Taken back for {0:,} photos.").format(photos))
+        self._hint.setText(self.tr("Taken back for {0:,} photos.").format(photos))
 
     @property
     def words(self) -> str:
         """What is said now."""
-        return self._summary.text() if self._summary.isVisibleTo(self) else self._words.words
+        if self._summary.isVisibleTo(self):
+            return self._summary.text()
+        return self._hint.text() if self._still_row.isVisibleTo(self) else self._words.words
 
     def _started(self) -> None:
         self.start_asked.emit(self.only_new.isChecked())

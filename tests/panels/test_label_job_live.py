@@ -9,9 +9,14 @@ from typing import Any
 
 import pytest
 
-from desktop_app import labelling
+from desktop_app import label_recipe, labelling, paths
+from desktop_app.label_book import LabelBook
+from desktop_app.labelling import Recipe
 from desktop_app.photo_list import Mark
+from desktop_app.work.journal import Journal
 from models.tasks import zero_shot
+from models.tasks.prompts import Label, PromptSet, Template
+from models.tasks.scoring import Bars
 from tests.label_robot import LabelRobot, remember
 from tests.photo_folder import write_photos
 from tests.tiny_models import write_tiny_clip
@@ -80,3 +85,56 @@ def test_what_is_shown_of_a_run_is_looked_up_when_it_is_stored(
     assert asked
     assert all(asked)
     assert all(mark is Mark.LABEL for mark in app.marks())
+
+
+def test_without_a_label_nothing_can_be_labelled_and_the_button_says_why(app: LabelRobot) -> None:
+    bar = app.label.job_bar
+    assert bar.start.isEnabled()
+    app.label.column.labels.clear_asked.emit()
+    app.wait_idle()
+    assert not bar.start.isEnabled()
+    assert bar.words == bar.start.toolTip() == "Add a label first."
+    app.type_label("cat")
+    app.wait_answered()
+    assert bar.start.isEnabled()
+    assert "Add a label" not in bar.words
+
+
+def test_after_an_interrupted_run_has_ended_another_can_begin(
+    model: Path, folder: Path, qapp: object
+) -> None:
+    remember(model)
+    book = LabelBook((Label("first"), Label("second")), PromptSet("mine", (Template("a {}"),)))
+    recipe = Recipe(book.state.labels, book.state.templates, "mine", Bars(0.0, 0.0, False))
+    asked = {
+        "paths": [str(folder)],
+        "recursive": True,
+        "recipe": label_recipe.to_text(recipe),
+        "run": "run-1",
+    }
+    Journal(paths.jobs_dir()).open("label", "Labelling", asked).close()  # as a kill leaves it
+    app = LabelRobot(folder)
+    try:
+        bar = app.label.job_bar
+        # Before the model is there: then the button is greyed out for its want, and hidden.
+        app.wait_until(lambda: bar.resume.isVisibleTo(bar), "the interrupted run was never offered")
+        app.wait_answered()
+        bar.resume.click()
+        app.wait_until(lambda: bar.rollback.isVisibleTo(bar) and not app.label.job.running)
+        app.wait_idle()
+        assert bar.start.isVisibleTo(bar)
+        assert bar.start.isEnabled()
+        assert bar.only_new.isVisibleTo(bar)  # it counts, so it is in sight
+    finally:
+        app.close()
+
+
+def test_the_bar_wraps_rather_than_cutting_its_buttons(app: LabelRobot) -> None:
+    bar = app.label.job_bar
+    bar.start.click()
+    app.wait_until(lambda: bar.rollback.isVisibleTo(bar) and not app.label.job.running)
+    app.window.resize(1024, 700)
+    app.wait_idle()
+    buttons = [bar.start, bar.only_new, bar.rollback]
+    assert all(button.width() >= button.sizeHint().width() for button in buttons)
+    assert all(bar.rect().contains(button.mapTo(bar, button.rect().bottomRight())) for button in buttons)

@@ -43,6 +43,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("samples", QT_TRANSLATE_NOOP("Actions", "Open the &Sample Photos"), "file"),
     ActionSpec("reread", QT_TRANSLATE_NOOP("Actions", "&Look Again"), "file", ("F5", "Ctrl+R"), icon="reload", group=1),
     ActionSpec("export", QT_TRANSLATE_NOOP("Actions", "&Export…"), "file", ("Ctrl+E",), icon="export", group=2),
+    ActionSpec("add_model", QT_TRANSLATE_NOOP("Actions", "Add a &Model…"), "file", group=3),
     ActionSpec("settings", QT_TRANSLATE_NOOP("Actions", "Se&ttings…"), "file", ("Ctrl+,",), icon="settings", group=3),
     ActionSpec("quit", QT_TRANSLATE_NOOP("Actions", "&Quit"), "file", ("Ctrl+Q",), group=4),
     ActionSpec("undo", QT_TRANSLATE_NOOP("Actions", "&Undo"), "edit", ("Ctrl+Z",), icon="undo"),

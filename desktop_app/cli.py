@@ -24,6 +24,7 @@ examples:
   pinhole ~/Pictures                          open it on a folder
   pinhole label ~/Pictures --labels cat,dog --csv labels.csv
   pinhole evaluate sorted_photos              how often the labels are right
+  pinhole models add ViT-B-32.pt              take a published model into your own
   pinhole doctor                              what works on this machine
 
 A folder that is called like a command is opened as ./label.

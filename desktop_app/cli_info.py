@@ -1,4 +1,4 @@
-"""`pinhole models` and `pinhole doctor`: what is there and what works."""
+"""`pinhole models` (and `models add`) and `pinhole doctor`: what is there and what works."""
 
 import argparse
 import json
@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from desktop_app import paths
 from desktop_app.cli_model import model_folders
-from desktop_app.cli_progress import printable
+from desktop_app.cli_progress import ProgressLine, printable
 from models.registry import list_models, list_problems
 
 COMMANDS = ("models", "doctor")
@@ -21,9 +22,48 @@ def add_commands(commands: Any) -> None:
     )
     models.add_argument("--json", action="store_true", help="for other programs")
     models.set_defaults(run=show_models)
+    _add_adding(models.add_subparsers(metavar="[add]", title="your own models"))
     doctor = commands.add_parser("doctor", help="what works on this machine, and why the rest does not")
     doctor.add_argument("--json", action="store_true", help="for other programs")
     doctor.set_defaults(run=show_doctor)
+
+
+def _add_adding(commands: Any) -> None:
+    add = commands.add_parser(
+        "add",
+        help="take a published model into your own models",
+        description="Copy a model folder, or make one of a file of published weights (OpenAI's CLIP, Meta's MAE, "
+        "SimMIM, ...), into your models folder. Nothing in the file is run.",
+    )
+    add.add_argument(
+        "path", metavar="PATH", type=Path, help="a model folder, or a .pt, .pth, .bin or .safetensors"
+    )
+    add.add_argument("--name", default="", help="what it is called here (default: as the file or folder is)")
+    add.add_argument(
+        "--tokenizer", metavar="FILE", type=Path, help="tokenizer.json for a CLIP that has none beside it"
+    )
+    add.set_defaults(run=add_model)
+
+
+def add_model(arguments: argparse.Namespace) -> int:
+    """Add one model and say what it is called."""
+    from models import adding
+
+    line = ProgressLine()
+    spec = None
+    try:
+        for step in adding.add_model(
+            arguments.path, paths.models_dir(), name=arguments.name, tokenizer=arguments.tokenizer
+        ):
+            line.say(f"{printable(step.words)}…")
+            spec = step.spec
+    finally:
+        line.clear()
+    assert spec is not None  # the last step brings it
+    can = ", ".join(sorted(one.value.replace("_", "-") for one in spec.capabilities))
+    print(f"Added {printable(spec.id)} ({can}) in {printable(str(spec.folder))}")
+    print(f"Choose it in the window, or with --model {printable(spec.id)}")
+    return 0
 
 
 def show_models(arguments: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QMenu
 
 from desktop_app import dialogs, paths, samples
+from desktop_app.model_adder import ModelAdder
 from desktop_app.widgets import drops
 from desktop_app.widgets.image_view import to_qimage
 from desktop_app.widgets.photo_grid import PhotoGrid, step_size
@@ -30,6 +31,13 @@ class Commands(QObject):
         super().__init__(window)
         self._window = window
         self._session = window.session
+        # The window's parts are not made yet: they are looked up when there is something to say.
+        self._adder = ModelAdder(
+            window.session,
+            lambda title, more: window.messages.show_message(title, more),
+            lambda error: window.messages.show_error(error),
+            self,
+        )
 
     def handler(self, name: str) -> Callable[[], None] | None:
         """The method for an action, None where it makes no sense now."""
@@ -161,6 +169,13 @@ class Commands(QObject):
     def do_reread(self) -> None:
         """Read the open places again."""
         self._session.reread()
+
+    def do_add_model(self) -> None:
+        """Ask for a model and take it into the person's own."""
+        source = dialogs.ask_model(self._window, str(Path.home()))
+        if source:
+            self._window.messages.clear()
+            self._adder.add(source)
 
     # --- clipboard
 

@@ -19,6 +19,7 @@ __all__ = [
     "CrashDialog",
     "ask_files",
     "ask_folder",
+    "ask_model",
     "setting_field",
     "show_about",
     "show_doctor",
@@ -42,6 +43,13 @@ def ask_files(parent: QWidget, folder: str) -> list[str]:
 def ask_folder(parent: QWidget, folder: str) -> str:
     """A folder the person picks; "" when cancelled."""
     return QFileDialog.getExistingDirectory(parent, translated("Open a folder of photos"), folder)
+
+
+def ask_model(parent: QWidget, folder: str) -> str:
+    """A file of weights, "" when cancelled."""
+    kinds = translated("Weights of a model (*.safetensors *.pt *.pth *.bin)")
+    title = translated("Add a model: a file of published weights, or the model.safetensors of a model folder")
+    return QFileDialog.getOpenFileName(parent, title, folder, f"{kinds};;{translated('All files (*)')}")[0]
 
 
 # --- keyboard shortcuts

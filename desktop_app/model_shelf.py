@@ -199,7 +199,7 @@ def _open(
             raise ModelError(
                 "There is no model for this",
                 "No model folder on this computer can do it",
-                "Add one in the Models panel",
+                "Add one: File, Add a Model",
             )
         spec = able[0]
     return open_model(

@@ -1,8 +1,9 @@
 """A bare file of published weights (no config.json beside it) becomes a model folder."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from models.bundle import write_bundle
 from models.errors import ModelError, UserError, WrongModelError
@@ -10,8 +11,43 @@ from models.families import FAMILIES
 from models.families.base import Family, Remap
 from models.spec import IMAGENET_MEAN, IMAGENET_STD, ModelSpec, Preprocess
 
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
 # Published evaluations of ImageNet models resize to 256 and crop 224 out of it.
 CROP_SHARE = 0.875
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Weights of a known layout: the tensors as the file names them, and the config.json that follows from them."""
+
+    source: Path
+    tensors: "Mapping[str, Tensor]"
+    family: Family
+    remap: Remap
+    config: dict[str, Any]
+
+    def module(self) -> "nn.Module":
+        """The network with these weights. CheckpointError where they do not fit, WrongModelError where none does."""
+        from models.checkpoint import load_strict
+
+        module: nn.Module = _build(self.family, self.config, self.source)
+        load_strict(module, self.tensors, (self.remap,))
+        return module
+
+
+def open_checkpoint(source: Path, config: Mapping[str, Any] | None = None) -> Checkpoint:
+    """Read the weights of a published layout that a family knows; `config` entries go over what the sizes tell.
+
+    Raises CheckpointError where the file cannot be opened, WrongModelError where no family knows its layout.
+    """
+    from models.checkpoint import load_tensors
+
+    tensors = load_tensors(source)
+    family, remap = _family_of(tensors, source)
+    assert remap.infer is not None  # held by _family_of
+    return Checkpoint(source, tensors, family, remap, {**remap.infer(tensors), **(config or {})})
 
 
 def import_checkpoint(
@@ -29,19 +65,11 @@ def import_checkpoint(
     unless given. Raises CheckpointError where the file cannot be opened or does not fit, WrongModelError where no
     family knows its layout.
     """
-    from models.checkpoint import load_strict, load_tensors
-
-    tensors = load_tensors(source)
-    family, remap = _family_of(tensors, source)
-    assert remap.infer is not None  # held by _family_of
-    merged = {**remap.infer(tensors), **(config or {})}
+    opened = open_checkpoint(source, config)
     if Path(folder).exists() and any(Path(folder).iterdir()):
         raise ModelError(f"{folder} is not overwritten", "It is not empty", "Choose a new folder")
-    module = _build(family, merged, source)
-    load_strict(module, tensors, (remap,))
-    return write_bundle(
-        folder, module, merged, preprocess or usual_preprocess(merged), tokenizer_json, card, dtype="float32"
-    )
+    module, used = opened.module(), preprocess or usual_preprocess(opened.config)
+    return write_bundle(folder, module, opened.config, used, tokenizer_json, card, dtype="float32")
 
 
 def _family_of(tensors: Mapping[str, Any], source: Path) -> tuple[Family, Remap]:

@@ -16,8 +16,10 @@ from desktop_app.panels.label_job import LabelJob
 from desktop_app.panels.label_lab import PromptLab
 from desktop_app.panels.label_memory import book_of, keep_columns
 from desktop_app.panels.label_menu import show_at, tile_menu
+from desktop_app.panels.label_model import wanted_model
 from desktop_app.panels.label_outlook import Outlook
 from desktop_app.panels.label_review import Review
+from desktop_app.panels.model_choice import ModelChoice
 from desktop_app.session import Session
 from desktop_app.widgets.empty_state import EmptyState
 from desktop_app.widgets.image_view import ImageView
@@ -47,6 +49,7 @@ class LabelPanel(Panel):
         self.filters, self.change_line, self.job_bar = FilterBar(), ChangeLine(), JobBar()
         self.grid = PhotoGrid(session)
         self.inspector = self.look = LabelInspector()
+        self.models = ModelChoice(session, self.look.models, wanted_model())
         self.control = GridControl(session, self.engine, self.filters, self.change_line, self)
         self.outlook = Outlook(session, self.engine, self.look, self)
         self.job = LabelJob(session, self.engine, self.job_bar, self)
@@ -97,7 +100,7 @@ class LabelPanel(Panel):
 
     def _connect(self) -> None:
         session, engine, look = self.session, self.engine, self.look
-        for source in (engine, self.review, self.column, self.job, self.export, self.lab):
+        for source in (engine, self.review, self.column, self.job, self.export, self.lab, self.models):
             source.failed.connect(self.show_error)
         engine.worked.connect(self.clear_error)
         engine.remarks_changed.connect(self.column.show_remarks)
@@ -112,6 +115,7 @@ class LabelPanel(Panel):
         session.photo_ready.connect(self._show_big)
         session.current_changed.connect(lambda _: self.big.lens.reset())
         session.model_changed.connect(lambda _: self.job.offer())
+        session.model_changed.connect(lambda _: self.models.show())
         session.view_changed.connect(self._prefer)
         self.grid.verticalScrollBar().valueChanged.connect(self._prefer)
         self.grid.opened.connect(lambda _: self.do_zoom())

@@ -16,6 +16,7 @@ from desktop_app.photo_list import Mark
 from desktop_app.widgets import marks
 from desktop_app.widgets.image_view import ImageView
 from desktop_app.widgets.label_threshold import ThresholdBar
+from desktop_app.widgets.model_chooser import ModelChooser
 from desktop_app.widgets.score_bars import Bar, ScoreBars
 from desktop_app.widgets.section import Column, ElidedLabel, Section, text
 from models.errors import UserError
@@ -59,6 +60,10 @@ class LabelInspector(Column):
         self._build_photo()
         self._build_answers()
         self._build_bars()
+        section = Section(self.tr("Model"))
+        self.models = ModelChooser(self.tr("Model that compares photos with words"))
+        section.body.addWidget(self.models)
+        self.body.addWidget(section)
         self.history_section = Section(self.tr("Before"))
         self.history = text("", "muted")
         self.history_section.body.addWidget(self.history)

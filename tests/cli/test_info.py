@@ -37,6 +37,27 @@ def test_a_broken_model_folder_is_named(pinhole: Pinhole, tiny_clip: Path) -> No
     assert "weights" in found.words
 
 
+def test_a_model_is_added_listed_and_not_added_twice(pinhole: Pinhole, tiny_clip: Path) -> None:
+    said = pinhole("models", "add", tiny_clip / "model.safetensors", "--name", "mine")
+    assert (said.code, said.err) == (0, "")
+    assert said.out.startswith("Added mine (zero-shot) in ")
+    assert "--model mine" in said.out
+    assert any(line.startswith("mine ") for line in pinhole("models").out.splitlines())
+    again = pinhole("models", "add", tiny_clip, "--name", "mine")
+    assert again.code == 2
+    assert "called mine already" in again.err
+    assert "another name" in again.err
+
+
+def test_what_is_no_model_is_refused_in_words(pinhole: Pinhole, tmp_path: Path) -> None:
+    (tmp_path / "holiday.jpg").write_bytes(b"\xff\xd8\xff\xe0 a photo")
+    said = pinhole("models", "add", tmp_path / "holiday.jpg")
+    assert (said.code, said.out) == (2, "")
+    assert "holiday.jpg is no file of weights" in said.err
+    assert "safetensors" in said.err
+    assert list(paths.models_dir().iterdir()) == []
+
+
 def test_the_doctor_looks_at_everything(pinhole: Pinhole) -> None:
     said = pinhole("doctor", "--json")
     names = {one["name"] for one in json.loads(said.out)}

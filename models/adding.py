@@ -1,0 +1,154 @@
+"""A model that a person brings joins their own: a folder in the hub's layout, or a bare file of published weights.
+
+Nothing in what is brought is run, it is tried before it is kept, and it is kept whole or not at all.
+"""
+
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from models.bundle import CARD, CONFIG, PREPROCESSOR, SHARDS, TOKENIZER, read_spec, weight_files, write_bundle
+from models.errors import ModelError, UserError, WrongModelError
+from models.spec import Capability, ModelSpec
+
+STEPS = 3
+_MOST_NAME = 80
+# What a model folder may hold besides its weights; everything else in a downloaded one stays where it is.
+_KEPT = (CONFIG, PREPROCESSOR, TOKENIZER, "tokenizer_config.json", CARD, "LICENSE", SHARDS)
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far it is, `done` of `total`, and what comes next; the last one brings the model."""
+
+    done: int
+    words: str
+    spec: ModelSpec | None = None
+    total: int = STEPS
+
+
+def add_model(source: Path, models: Path, *, name: str = "", tokenizer: Path | None = None) -> Iterator[Step]:
+    """Put the model at `source` (a folder, or a file of weights) into the folder `models`, under `name` or its own.
+
+    `tokenizer` is the tokenizer.json for weights that come without one (CLIP); one beside the file is found. Raises
+    UserError in words where the model cannot be opened, does not fit its own description, or is there already.
+    """
+    source = Path(source)
+    folder = _folder_of(source)
+    target = models / (_clean(name) or _clean(_name_of(folder) if folder else source.stem) or "model")
+    if target.exists() or (folder is not None and folder.resolve().parent == models.resolve()):
+        raise ModelError(
+            f"There is a model called {target.name} already",
+            f"It lies in {models}",
+            "Give this one another name, or take that folder away first",
+        )
+    try:
+        yield from _add_folder(folder, target, tokenizer) if folder else _add_file(source, target, tokenizer)
+    except UserError:
+        raise
+    except Exception as problem:
+        # The disk may fill up or go away; the library under the weights tells that by an exception of its own.
+        if not isinstance(problem, OSError) and type(problem).__name__ != "SafetensorError":
+            raise
+        raise ModelError(
+            f"{target.name} could not be kept",
+            f"{getattr(problem, 'strerror', None) or problem} ({models})",
+            "Make room there, or allow writing in that folder, and try again",
+        ) from problem
+
+
+def _folder_of(source: Path) -> Path | None:
+    """The model folder that is meant: `source` itself, or the one whose weights it is; None for a bare file."""
+    if source.is_dir():
+        return source
+    try:
+        return source.parent if source in weight_files(source.parent) and read_spec(source.parent) else None
+    except UserError:
+        return None
+
+
+def _name_of(folder: Path) -> str:
+    """What a model folder is called; the hub's cache calls it by a number, and the folder above that by its name."""
+    above = folder.resolve().parents
+    if len(above) > 1 and above[0].name == "snapshots" and above[1].name.startswith("models--"):
+        return above[1].name.rpartition("--")[2]
+    return folder.resolve().name
+
+
+def _clean(name: str) -> str:
+    """The name as a folder can be called on every system, and typed on a command line."""
+    return re.sub(r"[^\w.+-]+", "-", name)[:_MOST_NAME].strip(".-")
+
+
+def _add_folder(folder: Path, target: Path, tokenizer: Path | None) -> Iterator[Step]:
+    from models.registry import build
+
+    yield Step(0, f"Reading {folder.name}")
+    spec = read_spec(folder)
+    words = tokenizer or folder / TOKENIZER
+    text = (
+        _tokenizer_text(words, spec.config, exact=False) if Capability.ZERO_SHOT in spec.capabilities else ""
+    )
+    yield Step(1, "Trying whether its weights fit")
+    build(spec)
+    yield Step(2, f"Copying {spec.size_bytes / 1e6:,.0f} MB")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
+    try:
+        for path in [*weight_files(folder), *(folder / kept for kept in _KEPT)]:
+            if path.is_file():
+                shutil.copyfile(path, temporary / path.name)
+        if text:
+            (temporary / TOKENIZER).write_text(text, encoding="utf-8")
+        temporary.chmod(0o755)
+        temporary.rename(target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    yield Step(STEPS, "", read_spec(target))
+
+
+def _add_file(source: Path, target: Path, tokenizer: Path | None) -> Iterator[Step]:
+    from models.importing import open_checkpoint, usual_preprocess
+
+    yield Step(0, f"Reading {source.name}")
+    opened = open_checkpoint(source)
+    text = None
+    if Capability.ZERO_SHOT in opened.family.capabilities:
+        text = _tokenizer_text(tokenizer or source.with_name(TOKENIZER), opened.config, exact=True)
+    yield Step(1, "Trying whether its weights fit")
+    module = opened.module()
+    yield Step(2, "Writing the model folder")
+    preprocess = usual_preprocess(opened.config)
+    card = f"---\nlicense: unknown\n---\n\n# {target.name}\n\nMade by Pinhole from the file {source.name}.\n"
+    spec = write_bundle(target, module, opened.config, preprocess, text, card, dtype="float32")
+    yield Step(STEPS, "", spec)
+
+
+def _tokenizer_text(path: Path, config: Mapping[str, Any], *, exact: bool) -> str:
+    """The text of a tokenizer.json that can belong to this configuration; ModelError where it cannot. `exact`: the
+    model has no other tokens, as is so where sizes were read off the weights (a config.json may round them up)."""
+    from tokenizers import Tokenizer
+
+    if not path.is_file():
+        raise ModelError(
+            "The model comes without the tokenizer that its words need",
+            f"There is no {path.name} in {path.parent}",
+            f"Put the {TOKENIZER} published with the same model (the hub has one beside every CLIP) there",
+        )
+    try:
+        text = path.read_text(encoding="utf-8")
+        size = Tokenizer.from_str(text).get_vocab_size()
+    except Exception as problem:  # the library raises bare Exception
+        raise ModelError(f"{path.name} is no tokenizer", str(problem)[:300], "Download it again") from problem
+    known = (config.get("text_config") or {}).get("vocab_size", 49408)
+    if size > known or (exact and size != known):
+        raise WrongModelError(
+            f"{path.name} belongs to another model",
+            f"It knows {size:,} tokens, the model {known:,}",
+            f"Take the {TOKENIZER} that was published with this model",
+        )
+    return text

@@ -16,12 +16,14 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from desktop_app.catalog_drives import drives_under, known_drives, may_be_there, note_drives
 from desktop_app.catalog_labels import (
     answers_of,
     earlier_of,
@@ -39,16 +41,15 @@ from desktop_app.catalog_photos import (
     adopt_content,
     by_path,
     ids_json,
-    may_be_there,
     one_photo,
     put_facts,
     put_vectors,
+    same_content,
     spoken_for,
     sweep,
     sync_one,
     to_bytes,
     to_record,
-    vanished,
 )
 from desktop_app.catalog_store import CatalogError, Store
 from desktop_app.catalog_types import Answer, Change, PhotoFacts, PhotoRecord, Proposal, Run, Said
@@ -92,8 +93,9 @@ class Catalog:
         the old one; what a person confirmed stays.
         """
         wanted = [(to_bytes(path), size, mtime) for path, size, mtime in files]
-        now = time.time()
+        now, drives = time.time(), drives_under(path for path, size, _ in wanted if size >= 0)
         with self._store.write() as db:
+            note_drives(db, drives)
             known = by_path(db, [path for path, _, _ in wanted])
             records = [sync_one(db, known, path, size, mtime, now) for path, size, mtime in wanted]
             db.executemany(
@@ -102,7 +104,7 @@ class Catalog:
         return records
 
     def identify(
-        self, photo: int, sha256: str, *, exists: Callable[[Path], bool] = may_be_there
+        self, photo: int, sha256: str, *, exists: Callable[[Path], bool] | None = None
     ) -> PhotoRecord:
         """Give the photo its content hash (hex); embeddings known for that content are its own from now on.
 
@@ -110,10 +112,16 @@ class Catalog:
         comes back carries the old id, with its labels, and the id that was passed in is no longer valid.
         """
         digest = bytes.fromhex(sha256)
+        with self._store.read() as db:
+            others, drives = same_content(db, photo, digest), known_drives(db)
+        # Asked before the transaction: a disk that is slow to answer must not keep every other writer waiting.
+        there = exists or partial(may_be_there, drives=drives)
+        gone = [other for other in others if not there(Path(os.fsdecode(other[1])))]
         with self._store.write() as db:
             record = to_record(one_photo(db, photo))
             content = adopt_content(db, photo, record.size, digest)
-            old = vanished(db, photo, content, exists)
+            still = same_content(db, photo, digest)
+            old = next((other[0] for other in gone if other in still), None)
             if old is None or spoken_for(db, photo):
                 return to_record(one_photo(db, photo))
             db.execute("DELETE FROM photos WHERE id = ?", (photo,))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -176,40 +176,14 @@ def put_vectors(
     db.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", data)
 
 
-def may_be_there(path: Path) -> bool:
-    """Whether the file is there, or lies on a drive that is not: only what is surely gone can have been moved."""
-    return os.path.lexists(path) or any(_is_away(place) for place in _mount_points(path))
-
-
-def _mount_points(path: Path) -> list[Path]:
-    """The folders above a path in which the system shows a drive, where it can be told from the names."""
-    parts = path.parts
-    if not path.anchor.startswith("/"):  # C:\\ or \\\\server\\share\\
-        return [Path(path.anchor)] if path.anchor else []
-    for base, deep in (("/run/media", 2), ("/media", 2), ("/mnt", 1), ("/Volumes", 1)):
-        above = Path(base).parts
-        if parts[: len(above)] == above:
-            return [
-                Path(*parts[: len(above) + by]) for by in range(1, deep + 1) if len(parts) > len(above) + by
-            ]
-    return []
-
-
-def _is_away(place: Path) -> bool:
-    """No such folder, or one that stands empty while nothing is mounted there."""
-    try:
-        return not os.path.ismount(place) and not os.listdir(place)
-    except OSError:
-        return True
-
-
-def vanished(db: sqlite3.Connection, photo: int, content: int, exists: Callable[[Path], bool]) -> int | None:
+def same_content(db: sqlite3.Connection, photo: int, digest: bytes) -> list[tuple[int, bytes]]:
+    """The other photos (id, path) that hold what this hash says, or held it when they were last there."""
     rows = db.execute(
-        "SELECT id, path FROM photos WHERE (content = ? OR content IN (SELECT id FROM contents WHERE size = ?))"
-        " AND id <> ? ORDER BY id",
-        (content, was(content), photo),
+        "SELECT p.id, p.path FROM photos p, contents c WHERE c.sha256 = ?1 AND p.id <> ?2 AND (p.content = c.id"
+        " OR p.content IN (SELECT id FROM contents WHERE size = -1 - c.id)) ORDER BY p.id",
+        (digest, photo),
     )
-    return next((row[0] for row in rows.fetchall() if not exists(Path(os.fsdecode(row[1])))), None)
+    return rows.fetchall()
 
 
 def spoken_for(db: sqlite3.Connection, photo: int) -> bool:

@@ -82,6 +82,10 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX replaced_by_run ON replaced (run);
     DROP TABLE earlier;
     """,
+    """
+    -- Mount points above photos that were seen: whether a drive was shown there (1) or it is an ordinary folder (0).
+    CREATE TABLE drives (place BLOB PRIMARY KEY, own INTEGER NOT NULL) WITHOUT ROWID;
+    """,
 )
 
 _BUSY_SECONDS = 10.0

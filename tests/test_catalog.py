@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from desktop_app import catalog_labels, catalog_photos, catalog_store
+from desktop_app import catalog_drives, catalog_labels, catalog_store
 from desktop_app.catalog import Catalog, CatalogError, PhotoFacts, PhotoRecord, Proposal, open_or_temporary
 
 HASH_A, HASH_B = "a" * 64, "b" * 64
@@ -120,14 +120,19 @@ def test_a_photo_of_a_size_never_seen_is_not_hashed(catalog: Catalog) -> None:
     assert sync_one(catalog, "/photos/c.jpg", 10).wants_hash
 
 
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder in which drives are shown."""
+    place = tmp_path / "DISK"
+    shown = lambda path: [place] if place in path.parents else []  # noqa: E731
+    monkeypatch.setattr(catalog_drives, "mount_points", shown)
+    return place
+
+
 @pytest.mark.parametrize("drive", ["unplugged", "empty mount point", "there"])
 def test_a_copy_of_a_photo_on_a_drive_that_is_away_is_no_move(
-    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, drive: str
+    catalog: Catalog, tmp_path: Path, place: Path, drive: str
 ) -> None:
-    place = tmp_path / "DISK"
-    monkeypatch.setattr(
-        catalog_photos, "_mount_points", lambda path: [place] if place in path.parents else []
-    )
     old = sync_one(catalog, str(place / "trip" / "a.jpg"), 10)
     catalog.put_facts([PhotoFacts(old.id, 640, 480, HASH_A)])
     catalog.confirm([old.id], "cat")
@@ -139,6 +144,78 @@ def test_a_copy_of_a_photo_on_a_drive_that_is_away_is_no_move(
     found = catalog.identify(copy.id, HASH_A)
     assert (found.id == old.id) == (drive == "there")
     assert (catalog.photo(place / "trip" / "a.jpg") is None) == (drive == "there")
+
+
+def on_disk(catalog: Catalog, path: Path) -> PhotoRecord:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"one photo")
+    return sync_one(catalog, str(path), 10)
+
+
+def test_a_folder_that_was_never_a_drive_may_be_emptied_or_go(
+    catalog: Catalog, tmp_path: Path, place: Path
+) -> None:
+    for gone, digest in (("emptied", HASH_A), ("deleted", HASH_B)):
+        old = on_disk(catalog, place / "a.jpg")
+        catalog.put_facts([PhotoFacts(old.id, 640, 480, digest)])
+        catalog.confirm([old.id], "cat")
+        (place / "a.jpg").unlink()
+        if gone == "deleted":
+            place.rmdir()
+        moved = sync_one(catalog, str(tmp_path / f"{gone}.jpg"), 10)
+        assert catalog.identify(moved.id, digest).id == old.id, gone
+
+
+def test_a_drive_that_was_seen_is_away_while_nothing_is_mounted_where_it_was(
+    catalog: Catalog, tmp_path: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounted = True
+    monkeypatch.setattr(catalog_drives.os.path, "ismount", lambda path: mounted and Path(path) == place)
+    old = on_disk(catalog, place / "a.jpg")
+    catalog.put_facts([PhotoFacts(old.id, 640, 480, HASH_A)])
+    (place / "a.jpg").rename(place / "left by another program.txt")
+    copy = sync_one(catalog, str(tmp_path / "b.jpg"), 10)
+    mounted = False
+    assert catalog.identify(copy.id, HASH_A).id == copy.id, "away, though its folder is not empty"
+    sync_one(catalog, str(place / "a.jpg"), -1, -1)
+    assert catalog.identify(copy.id, HASH_A).id == copy.id, (
+        "a look that did not find it teaches nothing of drives"
+    )
+    mounted = True
+    assert catalog.identify(copy.id, HASH_A).id == old.id, "its drive is there, and it is not"
+
+
+def test_the_disk_is_never_asked_within_a_transaction(
+    catalog: Catalog, file: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def writable() -> None:
+        # As another window would: it must not have to wait for a drive that is slow to answer.
+        with contextlib.closing(sqlite3.connect(file, timeout=0)) as other:
+            other.execute("BEGIN IMMEDIATE")
+
+    for name in ("lexists", "ismount"):
+        real = getattr(os.path, name)
+        look = lambda path, name=name, real=real: (asked.append(name), writable(), real(path))[2]  # noqa: E731
+        monkeypatch.setattr(catalog_drives.os.path, name, look)
+    old = on_disk(catalog, place / "a.jpg")
+    catalog.put_facts([PhotoFacts(old.id, sha256=HASH_A)])
+    (place / "a.jpg").unlink()
+    assert catalog.identify(sync_one(catalog, "/p/b.jpg", 10).id, HASH_A).id == old.id
+    assert set(asked) == {"lexists", "ismount"}
+
+
+def test_a_photo_that_came_back_while_it_was_looked_for_is_no_move(catalog: Catalog) -> None:
+    old = sync_one(catalog, "/photos/a.jpg", 10)
+    catalog.put_facts([PhotoFacts(old.id, sha256=HASH_A)])
+    new = sync_one(catalog, "/photos/b.jpg", 10)
+
+    def meanwhile(path: Path) -> bool:
+        sync_one(catalog, "/photos/a.jpg", 99, 5)  # another worker finds it, changed
+        return False
+
+    assert catalog.identify(new.id, HASH_A, exists=meanwhile).id == new.id
 
 
 @pytest.mark.parametrize(
@@ -153,7 +230,7 @@ def test_a_copy_of_a_photo_on_a_drive_that_is_away_is_no_move(
     ],
 )
 def test_where_drives_are_shown_is_told_by_the_names(path: str, places: list[str]) -> None:
-    assert catalog_photos._mount_points(Path(path)) == [Path(place) for place in places]
+    assert catalog_drives.mount_points(Path(path)) == [Path(place) for place in places]
 
 
 def test_a_moved_photo_keeps_its_number_its_labels_and_its_embedding(catalog: Catalog) -> None:

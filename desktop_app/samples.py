@@ -5,11 +5,11 @@ The two packages are found but never imported, which would cost a second and mos
 
 import importlib.util
 import json
-import os
 import shutil
 from pathlib import Path
 
 from desktop_app import paths
+from models.atomic import replacing, write_whole
 
 
 def folder() -> Path:
@@ -27,9 +27,8 @@ def gather() -> list[Path]:
         target = place / entry["name"]
         source = _source(entry["package"], entry["file"])
         if not target.exists() and source is not None:
-            part = target.with_name(f".{target.name}.part")
-            shutil.copyfile(source, part)
-            os.replace(part, target)
+            with replacing(target) as part:
+                shutil.copyfile(source, part)
         if target.exists():
             found.append(target)
             credits.append(f"{entry['name']}\n  {entry['title']}\n  {entry['credit']}\n  Licence: {entry['licence']}\n"
@@ -52,6 +51,4 @@ def _source(package: str, file: str) -> Path | None:
 def _write(path: Path, text: str) -> None:
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return
-    part = path.with_suffix(".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+    write_whole(path, text.encode())

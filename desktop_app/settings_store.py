@@ -19,6 +19,7 @@ from typing import Any, Generic, TypeVar, cast, overload
 
 from desktop_app import paths
 from desktop_app.work.filelock import locked
+from models.atomic import write_whole
 from models.errors import UserError
 
 SCHEMA = 1
@@ -175,7 +176,7 @@ class Store:
                 values.update(changed)
                 # The schema of a newer version stays: its own keys are all still there.
                 values["schema"] = max(SCHEMA, _schema(values))
-                _replace(self.path, json.dumps(values, indent=2, ensure_ascii=True).encode("ascii"))
+                write_whole(self.path, json.dumps(values, indent=2, ensure_ascii=True).encode("ascii"))
         except OSError as error:
             self._changed.update(changed)
             self._tell_unsaved(error)
@@ -256,12 +257,3 @@ def _schema(values: dict[str, Any]) -> int:
 
 def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
-
-
-def _replace(path: Path, data: bytes) -> None:
-    part = path.with_suffix(".part")
-    with open(part, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)

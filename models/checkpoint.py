@@ -1,13 +1,11 @@
 """The only place that opens files of weights. A file is data: nothing in it is ever executed."""
 
-import os
 import pickle
 import re
 import struct
-import tempfile
 import warnings
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from models.atomic import replacing
 from models.errors import CheckpointError
 from models.families.base import Remap
 from models.torchscript import is_torchscript, read_torchscript
@@ -246,32 +245,19 @@ def _some(names: list[str]) -> str:
     return shown if len(names) <= SHOWN else f"{shown} and {len(names) - SHOWN} more"
 
 
-def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a temporary file beside `path`, put it on the disk, then give it the name; all or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        # mkstemp makes files private; weights are as readable as any other file.
-        temporary.chmod(0o644)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Write a .safetensors file, all or nothing; the metadata says `pt`, which the hub's library asks for."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_atomic(path, lambda temporary: save_file(plain, temporary, metadata={"format": "pt"}))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        save_file(plain, temporary, metadata={"format": "pt"})
 
 
 def save_training(path: Path, state: Mapping[str, Any]) -> None:
     """Write the state of a training run (tensors, numbers, text, and lists and dicts of them), all or nothing."""
-    write_atomic(path, lambda temporary: torch.save(dict(state), temporary))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        torch.save(dict(state), temporary)
 
 
 def load_training(path: Path) -> dict[str, Any]:

@@ -1,13 +1,12 @@
 """The settings that a measurement on this machine has found best, kept in the cache folder between starts."""
 
 import json
-import os
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, get_args
 
 from models import devices
+from models.atomic import write_whole
 from models.engines import EngineName, Precision
 from models.onnx_export import graph_path
 from models.spec import ModelSpec
@@ -58,14 +57,7 @@ def keep(cache: Path, spec: ModelSpec, device: str, choice: Choice) -> None:
     """Stores the choice; another program's, made at the same moment, may be lost but never torn."""
     everything = {**_load(cache), _key(spec, device): asdict(choice)}
     cache.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(suffix=".tmp", dir=cache)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(everything, file, indent=1)
-        os.replace(temporary, cache / FILE)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    write_whole(cache / FILE, json.dumps(everything, indent=1).encode())
 
 
 def graphs(cache: Path | None, spec: ModelSpec, choice: Choice) -> dict[str, Path]:

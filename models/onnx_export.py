@@ -1,9 +1,6 @@
 """Writes a network's entries as ONNX graphs into the cache folder, each checked against torch before it is used."""
 
-import contextlib
 import logging
-import os
-import tempfile
 import threading  # noqa: TID251 - a lock only: no thread is started here
 import warnings
 from collections.abc import Mapping
@@ -13,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.atomic import replacing
 from models.engines import OnnxEngine, TorchEngine
 from models.errors import ModelError
 from models.families.base import Entry, graph_inputs
@@ -105,27 +103,19 @@ def export(
 
 def _export_one(spec: ModelSpec, module: "nn.Module", name: str, entry: Entry, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(suffix=".tmp", dir=path.parent)
-    os.close(handle)
     try:
-        _write_graph(module, entry, sample(spec, entry, 2), Path(temporary))
-        torch_engine = TorchEngine(module, {name: entry}, "cpu", "float32")
-        graph = OnnxEngine({name: Path(temporary)}, "cpu")
-        for n, hidden in (
-            (1, 0.5),
-            (3, 0.9),
-        ):  # not what it was traced with: a size frozen into the graph shows
-            arrays = sample(spec, entry, n, seed=n, hidden=hidden)
-            if least_cosine(torch_engine.run(name, arrays), graph.run(name, arrays)) < LEAST_COSINE:
-                raise ModelError(f"The ONNX graph of {spec.id}/{name} differs from torch and is not used")
-        os.replace(temporary, path)
+        with replacing(path) as temporary:
+            _write_graph(module, entry, sample(spec, entry, 2), temporary)
+            torch_engine = TorchEngine(module, {name: entry}, "cpu", "float32")
+            graph = OnnxEngine({name: temporary}, "cpu")
+            for n, hidden in ((1, 0.5), (3, 0.9)):  # not as it was traced: a size frozen into the graph shows
+                arrays = sample(spec, entry, n, seed=n, hidden=hidden)
+                if least_cosine(torch_engine.run(name, arrays), graph.run(name, arrays)) < LEAST_COSINE:
+                    raise ModelError(f"The ONNX graph of {spec.id}/{name} differs from torch and is not used")
     except ModelError:
         raise
     except Exception as error:
         raise ModelError(f"{spec.id}/{name} cannot be exported to ONNX", str(error)) from error
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
 
 
 def _write_graph(module: "nn.Module", entry: Entry, arrays: dict[str, NDArray[Any]], path: Path) -> None:

@@ -19,6 +19,7 @@ from time import monotonic
 from typing import Any
 
 from desktop_app.work.filelock import HeldLock, try_lock
+from models.atomic import write_whole
 
 _ENDED = "ended"
 _KEEP_ENDED = 50
@@ -130,7 +131,7 @@ class Journal:
         folder.mkdir(parents=True)
         lock = try_lock(folder / "lock")
         about = {"kind": kind, "title": title, "config": to_json(config), "started": _now()}
-        _write_whole(folder / "job.json", json.dumps(about, indent=1).encode())
+        write_whole(folder / "job.json", json.dumps(about, indent=1).encode())
         return JobJournal(folder, lock)
 
     def reopen(self, record: JobRecord) -> JobJournal | None:
@@ -229,15 +230,6 @@ def _mend(path: Path) -> None:
                 file.write(b"\n")
     except FileNotFoundError:
         return
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    part = path.with_suffix(".part")
-    with open(part, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
 
 
 def _now() -> str:

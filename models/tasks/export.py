@@ -10,13 +10,12 @@ again. Bytes of a file name that are not UTF-8 are written as ``\\xHH``, and a l
 import contextlib
 import csv
 import io
-import os
 import re
-import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from models.atomic import failure_in_words, replacing
 from models.errors import DataError
 
 COLUMNS = (
@@ -182,27 +181,13 @@ def write_text_whole(path: Path, pieces: Iterable[str]) -> None:
 
     Raises DataError where that cannot be. A pipe or device (``/dev/stdout``) is written to directly.
     """
-    target = Path(os.path.realpath(path))  # a link keeps pointing at the file that is replaced
-    temporary = target.with_name(f".{target.name[:80]}.{os.getpid()}.tmp")
-    try:
-        if target.exists() and not target.is_file() and not target.is_dir():
-            with target.open("w", encoding="utf-8", newline="") as stream:
-                stream.writelines(pieces)
-            return
-        if target.is_dir():
-            raise IsADirectoryError(21, "It is a folder", str(target))
-        with temporary.open("w", encoding="utf-8", newline="") as stream:
+    with failure_in_words(path):
+        is_pipe = path.exists() and not path.is_file() and not path.is_dir()
+        with (
+            contextlib.nullcontext(path) if is_pipe else replacing(path) as place,
+            place.open("w", encoding="utf-8", newline="") as stream,
+        ):
             stream.writelines(pieces)
-            stream.flush()
-            os.fsync(stream.fileno())
-        if target.exists():
-            temporary.chmod(stat.S_IMODE(target.stat().st_mode))
-        os.replace(temporary, target)
-    except OSError as error:
-        raise _write_error(path, error) from error
-    finally:
-        with contextlib.suppress(OSError):  # its folder may be none
-            temporary.unlink(missing_ok=True)
 
 
 def read_truth(path: Path, root: Path | None = None) -> list[Truth]:
@@ -271,17 +256,6 @@ def _pair(answers: Sequence[Answer], rank: int) -> tuple[str, str]:
 def _line(values: Sequence[str]) -> str:
     quoted = ('"' + v.replace('"', '""') + '"' if _NEEDS_QUOTES.search(v) else v for v in values)
     return ",".join(quoted) + "\r\n"
-
-
-def _write_error(path: Path, error: OSError) -> DataError:
-    cures = {
-        PermissionError: "Choose a folder you may write to, or close the program that holds the file open.",
-        FileNotFoundError: "Make the folder first, or choose another one.",
-        IsADirectoryError: "Give a file name, not only a folder.",
-    }
-    cure = cures.get(type(error), "Free some space or choose another folder, then export again.")
-    cause = error.strerror or str(error)
-    return DataError(f"{path.name or path} could not be written", f"{cause} ({path.parent})", cure)
 
 
 def _read_text(path: Path) -> str:

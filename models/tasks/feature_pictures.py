@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.atomic import failure_in_words, write_whole
 from models.tasks import colours
 from models.tasks.feature_maps import Maps, Order, numbers
-from models.tasks.mask_export import write_whole
 
 Picture = NDArray[np.uint8]
 Numbers = NDArray[np.float32]
@@ -86,4 +86,5 @@ def save_npz(maps: Maps, path: Path, names: Sequence[str] = ()) -> None:
     arrays: dict[str, Any] = {name.replace(".", "_"): maps.outputs[name] for name in chosen}
     buffer = io.BytesIO()
     np.savez_compressed(buffer, picture=maps.view.picture, **arrays)
-    write_whole(path, buffer.getvalue())
+    with failure_in_words(path):
+        write_whole(path, buffer.getvalue())

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
@@ -16,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from models.atomic import failure_in_words, write_whole
 from models.errors import DataError
 from models.tasks import colours
 from models.tasks.masking import MaskResult, SweepStep
@@ -105,7 +104,8 @@ def save_png(shown: Picture, path: Path) -> None:
     """Write a picture (h,w,3) as PNG; DataError where that fails."""
     buffer = io.BytesIO()
     Image.fromarray(shown).save(buffer, "PNG")
-    write_whole(path, buffer.getvalue())
+    with failure_in_words(path):
+        write_whole(path, buffer.getvalue())
 
 
 def save_animation(steps: Sequence[SweepStep], path: Path, milliseconds: int = 400) -> None:
@@ -129,7 +129,8 @@ def save_animation(steps: Sequence[SweepStep], path: Path, milliseconds: int = 4
         loop=0,
         **options,
     )
-    write_whole(path, buffer.getvalue())
+    with failure_in_words(path):
+        write_whole(path, buffer.getvalue())
 
 
 COLUMNS = (
@@ -164,18 +165,5 @@ def to_csv(steps: Sequence[SweepStep]) -> str:
 
 def save_csv(steps: Sequence[SweepStep], path: Path) -> None:
     """Write the numbers; DataError where that fails."""
-    write_whole(path, to_csv(steps).encode())
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file under another name, then give it its own; DataError in words."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    except OSError as problem:
-        with contextlib.suppress(OSError):  # where the folder is none there is nothing to clear away either
-            temporary.unlink(missing_ok=True)
-        raise DataError(
-            f"{path.name} could not be written", problem.strerror or str(problem), "Choose another folder"
-        ) from problem
+    with failure_in_words(path):
+        write_whole(path, to_csv(steps).encode())

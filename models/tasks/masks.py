@@ -5,10 +5,8 @@ At one seed masks are nested: every cell has a rank, and the first k are hidden,
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -19,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
+from models.atomic import failure_in_words, write_whole
 from models.decode import check_memory, open_picture
 from models.errors import DataError, ImageError
 
@@ -310,14 +309,8 @@ def save(mask: Mask, path: Path) -> None:
     if path.suffix.lower() not in (".json", ".png"):
         raise DataError(f"A mask is saved as .json or .png, not {path.suffix or 'without a suffix'}")
     data = to_png(mask) if path.suffix.lower() == ".png" else to_json(mask).encode()
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    except OSError as problem:
-        with contextlib.suppress(OSError):  # its folder may be none
-            temporary.unlink(missing_ok=True)
-        raise DataError(f"{path.name} could not be written", problem.strerror or str(problem)) from problem
+    with failure_in_words(path):
+        write_whole(path, data)
 
 
 def load(path: Path, height: int, width: int, unit: int) -> Mask:

@@ -1,14 +1,13 @@
 """Labels and the sentences they go into: values, files that a person can read, and remarks on what will not work."""
 
 import json
-import os
 import re
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from models.atomic import write_whole
 from models.errors import TextError
 
 HOLE = "{}"  # where the label goes in a template
@@ -364,14 +363,6 @@ def _read(path: Path) -> str:
 def _write(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=path.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        write_whole(path, text.encode())
     except OSError as error:
         raise TextError(f"{path.name} cannot be written", error.strerror or str(error)) from error

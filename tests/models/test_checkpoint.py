@@ -24,7 +24,6 @@ from models.checkpoint import (
     load_training,
     save_tensors,
     save_training,
-    write_atomic,
 )
 from models.errors import CheckpointError
 from models.families.base import Remap, rename
@@ -388,21 +387,6 @@ def test_a_training_state_of_something_else(tmp_path: Path) -> None:
     for name in ("list.pt", "cut.pt", "gone.pt"):
         with pytest.raises(CheckpointError):
             load_training(tmp_path / name)
-
-
-def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
-    path = tmp_path / "w.safetensors"
-    save_tensors(path, weights())
-    before = path.read_bytes()
-
-    def fail(temporary: Path) -> None:
-        temporary.write_bytes(b"half of it")
-        raise OSError(28, "No space left on device")
-
-    with pytest.raises(OSError, match="No space"):
-        write_atomic(path, fail)
-    assert path.read_bytes() == before
-    assert [entry.name for entry in tmp_path.iterdir()] == ["w.safetensors"]
 
 
 def test_views_and_shared_memory_are_written_apart(tmp_path: Path) -> None:

@@ -51,11 +51,12 @@ class Attention(nn.Module):
             proj(x).view(n, t, self.heads, width // self.heads).transpose(1, 2)
             for proj in (self.q_proj, self.k_proj, self.v_proj)
         )
-        mixed = F.scaled_dot_product_attention(
-            q, k, v, attn_mask=mask, is_causal=self.causal and mask is None
-        )
-        out: Tensor = self.out_proj(mixed.transpose(1, 2).reshape(n, t, width))
+        out: Tensor = self.out_proj(self.mix(q, k, v, mask).transpose(1, 2).reshape(n, t, width))
         return out
+
+    def mix(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+        """Values (n, heads, t, width / heads) gathered by how well their keys fit the queries."""
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=self.causal and mask is None)
 
 
 class MLP(nn.Module):

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from models.families.mae import MAE, MAEConfig
 from models.spec import IMAGENET_MEAN, IMAGENET_STD, Preprocess
+from models.training.attention import speed_up_attention
 from models.training.cards import card
 from models.training.data import PhotoSet, batch_places
 from models.training.loop import arguments, run_of, take_over, train
@@ -27,7 +28,7 @@ CONFIG = MAEConfig(
     patch_size=8,
     decoder_num_attention_heads=2,
     decoder_hidden_size=128,
-    decoder_num_hidden_layers=2,
+    decoder_num_hidden_layers=4,
     decoder_intermediate_size=512,
     mask_ratio=0.75,
     # Raw pixels: the picture is what a person looks at here, and its error is what is reported.
@@ -62,6 +63,7 @@ class MAERecipe:
         torch.manual_seed(seed)
         self.photos, self.seed = photos, seed
         self.module = MAE(config)
+        speed_up_attention(self.module)
         # Blurred enlargements teach to paint blur: three quarters of the photos are those with pixels enough.
         large = photos.train[photos.sizes[photos.train].min(axis=1) >= 100]
         small = np.setdiff1d(photos.train, large)

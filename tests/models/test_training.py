@@ -20,7 +20,9 @@ from torch import Tensor, nn
 from models.families.clip import CLIP
 from models.families.convnext_trunk import TrunkConfig
 from models.families.mae import MAEConfig
+from models.families.vit import Attention
 from models.training import clip, convnext, mae, trunk
+from models.training.attention import speed_up_attention
 from models.training.calibrate import SCALES
 from models.training.corpus import Space, clean, label_synonyms
 from models.training.data import PhotoSet, batch_places
@@ -637,6 +639,17 @@ def test_a_run_takes_over_what_fits_of_a_smaller_one(photos: PhotoSet, tmp_path:
     assert set(lacking) == set(now) - set(same)
     assert all(torch.equal(now[k], kept[k]) for k in same)
     assert all(torch.equal(now[k], fresh[k]) for k in now if k not in same)
+
+
+def test_plain_attention_gives_the_answers_and_gradients_of_torch() -> None:
+    torch.manual_seed(0)
+    attention = Attention(32, 2)
+    x = torch.randn(2, 9, 32)
+    want = torch.autograd.grad(attention(x).square().sum(), tuple(attention.parameters()))
+    assert speed_up_attention(attention) == 1
+    found = torch.autograd.grad(attention(x).square().sum(), tuple(attention.parameters()))
+    for mine, theirs in zip(found, want, strict=True):
+        torch.testing.assert_close(mine, theirs, atol=1e-4, rtol=1e-4)
 
 
 def test_a_deeper_painter_begins_where_the_shallow_one_ended(photos: PhotoSet, tmp_path: Path) -> None:

@@ -234,10 +234,7 @@ class MAE(nn.Module):
 
     def encoder_macs(self, visible: int) -> int:
         """Multiply-adds of the encoder's blocks for `visible` patches and the class token."""
-        config, tokens = self.config, visible + 1
-        per_token = 4 * config.hidden_size**2 + 2 * config.hidden_size * config.intermediate_size
-        attention = 2 * tokens**2 * config.hidden_size
-        return config.num_hidden_layers * (tokens * per_token + attention)
+        return self.config.encoder_macs(visible)
 
 
 def visible_ids(mask: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
@@ -42,3 +42,33 @@ class EncoderConfig:
         """Patches down and across."""
         side = self.image_size // self.patch_size
         return side, side
+
+    def encoder_macs(self, visible: int) -> int:
+        """Multiply-adds of the blocks for `visible` patches and the class token."""
+        tokens = visible + 1
+        per_token = 4 * self.hidden_size**2 + 2 * self.hidden_size * self.intermediate_size
+        attention = 2 * tokens**2 * self.hidden_size
+        return self.num_hidden_layers * (tokens * per_token + attention)
+
+
+@dataclass(frozen=True)
+class MaskShape:
+    """A masked image model without its network: px of its side and of a patch, and its patches down and across.
+
+    `visible_only`: hidden patches cost its encoder nothing; then `macs` are its multiply-adds for so many visible ones.
+    """
+
+    side: int
+    patch: int
+    grid: tuple[int, int]
+    visible_only: bool
+    macs: Callable[[int], int] | None = None
+
+
+def mask_shape(config: Mapping[str, Any]) -> MaskShape:
+    """Of a config.json of MAE (vit_mae) or of SimMIM, whose Swin encoder has smaller patches where none are named."""
+    kind = config.get("model_type")
+    usual = {"patch_size": 4} if kind == "swin" else {}
+    encoder, visible_only = EncoderConfig.from_hf({**usual, **config}), kind == "vit_mae"
+    macs = encoder.encoder_macs if visible_only else None
+    return MaskShape(encoder.image_size, encoder.patch_size, encoder.grid, visible_only, macs)

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import ModelError, WrongModelError
-from models.spec import Preprocess
+from models.families.vit_config import MaskShape, mask_shape
+from models.spec import Capability, Preprocess
 from models.tasks import mask_scores
 from models.tasks.mask_scores import Score
 from models.tasks.masks import Mask, Strategy, make_mask
@@ -76,28 +77,32 @@ class MaskResult:
 class _Seen:
     view: View
     unit: NDArray[np.float32]
-    pixels: Tensor
+    pixels: Tensor | None
     tokens: Tensor | None
 
 
 class Painter:
     """A masked image model with its preprocessing; keeps the patch embedding of the last few photos."""
 
-    def __init__(self, module: nn.Module, preprocess: Preprocess, name: str = "this model") -> None:
-        """WrongModelError for a network that paints nothing; ModelError where its input is of another size."""
-        if not all(hasattr(module, wanted) for wanted in ("embed_patches", "reconstruct", "grid")):
-            raise WrongModelError(
-                f"{name} cannot paint hidden patches",
-                "It is not a masked autoencoder and not a SimMIM",
-                "Choose a model that lists masking among what it can do",
-            )
+    def __init__(
+        self,
+        module: nn.Module | None,
+        preprocess: Preprocess,
+        name: str = "this model",
+        *,
+        graph: Model | None = None,
+    ) -> None:
+        """WrongModelError for a network that paints nothing; ModelError where its input is of another size.
+
+        A `graph` runs without its network, which would take torch, time and memory only to tell its sizes.
+        """
         self._module = cast(Any, module)
-        self._graph: Model | None = None
+        self._graph = graph
+        self._shape = _shape_of(module, name) if graph is None else mask_shape(graph.spec.config)
         self._photos: OrderedDict[Hashable, _Seen] = OrderedDict()
         self.preprocess = preprocess
         self.name = name
-        self.side: int = self._module.image_size
-        self.patch: int = self._module.patch_size
+        self.side, self.patch = self._shape.side, self._shape.patch
         if preprocess.size != (self.side, self.side):
             raise ModelError(
                 f"{name} does not fit its own preprocessing",
@@ -107,16 +112,17 @@ class Painter:
     @classmethod
     def of(cls, model: Model) -> Painter:
         """The painter of an opened model, on the engine that the model runs on; keep it, for it holds the cache."""
-        painter = cls(model.module, model.preprocess, model.spec.title)
-        if model.engine == "onnxruntime":
-            painter._graph = model
-        return painter
+        title = model.spec.title
+        if model.engine != "onnxruntime":
+            return cls(model.module, model.preprocess, title)
+        if Capability.MASKING not in model.spec.capabilities:
+            raise _paints_nothing(title)
+        return cls(None, model.preprocess, title, graph=model)
 
     @property
     def grid(self) -> tuple[int, int]:
         """Patches down and across."""
-        rows, columns = self._module.grid
-        return int(rows), int(columns)
+        return self._shape.grid
 
     @property
     def units(self) -> tuple[int, ...]:
@@ -129,7 +135,7 @@ class Painter:
     @property
     def usual_unit(self) -> int:
         """A patch for MAE; 32 px (or the nearest that fits) for SimMIM, as in its paper."""
-        return self.patch if self._module.visible_only else min(self.units, key=lambda unit: abs(unit - 32))
+        return self.patch if self._shape.visible_only else min(self.units, key=lambda unit: abs(unit - 32))
 
     def mask(
         self,
@@ -147,22 +153,26 @@ class Painter:
         return self._seen(rgb, key).view
 
     def _seen(self, rgb: Picture, key: Hashable) -> _Seen:
-        import torch
-
         if key in self._photos:
             self._photos.move_to_end(key)
             return self._photos[key]
         view = look(rgb, self.preprocess)
-        first = next(self._module.parameters())
-        with torch.inference_mode():
-            pixels = torch.from_numpy(view.pixels)[None].to(first.device, first.dtype)
-            # A graph starts from pixels: only torch can go on from tokens.
-            tokens = None if self._graph else self._module.embed_patches(pixels)
+        # A graph starts from pixels: only torch can go on from tokens.
+        pixels, tokens = (None, None) if self._graph else self._embedded(view)
         unit = view.picture.astype(np.float32) / np.float32(255)
         seen = self._photos[key] = _Seen(view, unit, pixels, tokens)
         while len(self._photos) > PHOTOS_KEPT:
             self._photos.popitem(last=False)
         return seen
+
+    def _embedded(self, view: View) -> tuple[Tensor, Tensor]:
+        """Pixels as the network wants them, and their tokens."""
+        import torch
+
+        first = next(self._module.parameters())
+        with torch.inference_mode():
+            pixels = torch.from_numpy(view.pixels)[None].to(first.device, first.dtype)
+            return pixels, self._module.embed_patches(pixels)
 
     def _paint(self, seen: _Seen, patches: NDArray[np.bool_]) -> NDArray[np.float32]:
         """(h,w,3) of 0..1, clipped as a screen would."""
@@ -177,6 +187,7 @@ class Painter:
     def _painted_by_torch(self, seen: _Seen, mask: NDArray[np.bool_]) -> NDArray[np.float32]:
         import torch
 
+        assert seen.pixels is not None  # only a graph does without
         with torch.inference_mode():
             hidden = torch.from_numpy(mask).to(seen.pixels.device)
             painted = self._module.reconstruct(seen.pixels, hidden, seen.tokens)
@@ -184,9 +195,8 @@ class Painter:
             return out
 
     def _saved(self, visible: int, total: int) -> float:
-        if not self._module.visible_only:
-            return 0.0
-        return 1.0 - float(self._module.encoder_macs(visible)) / float(self._module.encoder_macs(total))
+        macs = self._shape.macs
+        return 1.0 - macs(visible) / macs(total) if macs is not None else 0.0
 
     def reconstruct(self, request: MaskRequest) -> MaskResult:
         """Paint the hidden patches and measure. A patch is hidden if the cell over its centre is."""
@@ -207,10 +217,26 @@ class Painter:
             score=mask_scores.score(picture, painted, hidden),
             mean_fill=mask_scores.score(picture, mask_scores.mean_fill(picture, hidden), hidden),
             bilinear=mask_scores.score(picture, mask_scores.bilinear_fill(picture, hidden), hidden),
-            tokens_seen=visible if self._module.visible_only else total,
+            tokens_seen=visible if self._shape.visible_only else total,
             tokens_all=total,
             compute_saved=self._saved(visible, total),
         )
+
+
+def _paints_nothing(name: str) -> WrongModelError:
+    return WrongModelError(
+        f"{name} cannot paint hidden patches",
+        "It is not a masked autoencoder and not a SimMIM",
+        "Choose a model that lists masking among what it can do",
+    )
+
+
+def _shape_of(module: nn.Module | None, name: str) -> MaskShape:
+    if not all(hasattr(module, wanted) for wanted in ("embed_patches", "reconstruct", "grid")):
+        raise _paints_nothing(name)
+    network = cast(Any, module)
+    macs = network.encoder_macs if network.visible_only else None
+    return MaskShape(network.image_size, network.patch_size, network.grid, network.visible_only, macs)
 
 
 def _bytes(picture: NDArray[np.float32]) -> Picture:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from models import registry
+from models import registry, runtime
 from models.bundle import write_bundle
 from models.engines import OnnxEngine
 from models.errors import ModelError
@@ -163,3 +163,24 @@ def test_the_painter_paints_on_the_engine_that_the_model_names(
         assert np.abs(expected.pasted.astype(int) - found.pasted).max() <= 1
         assert found.score.mse == pytest.approx(expected.score.mse, rel=1e-4)
         assert found.tokens_seen == expected.tokens_seen
+
+
+@pytest.mark.parametrize("name", MASKED)
+def test_a_graph_paints_without_the_network(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = both(written(name, tmp_path / "model"), tmp_path / "cache")
+    wanted = Painter.of(one)
+
+    def build(spec: ModelSpec) -> nn.Module:
+        raise AssertionError("the network was built beside the graph")
+
+    monkeypatch.setattr(runtime, "build", build)
+    painter = Painter.of(other)
+    assert (painter.side, painter.patch, painter.grid) == (wanted.side, wanted.patch, wanted.grid)
+    assert (painter.units, painter.usual_unit) == (wanted.units, wanted.usual_unit)
+    rgb = np.random.default_rng(0).integers(0, 256, (60, 70, 3), np.uint8)
+    found = reconstruct(painter, MaskRequest(rgb, "a", painter.mask(0.75)))
+    expected = reconstruct(wanted, MaskRequest(rgb, "a", wanted.mask(0.75)))
+    assert (found.tokens_seen, found.tokens_all) == (expected.tokens_seen, expected.tokens_all)
+    assert found.compute_saved == expected.compute_saved

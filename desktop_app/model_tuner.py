@@ -58,9 +58,9 @@ class ModelTuner(QObject):
     def _go_on(self) -> None:
         """Nothing else goes on now."""
         if self._job is not None:
-            if self._held:
-                self._held = False
+            if self._held and self._job.pausing:
                 self._job.resume()
+            self._held = False
             return
         if self._asking or not self._wanted():
             return
@@ -91,9 +91,15 @@ class ModelTuner(QObject):
 
     def _stand_aside(self, job: "Job") -> None:
         """Another job begins, beside which nothing could be measured."""
-        if self._job is None or job is self._job or self._held:
+        if self._job is None:
             return
-        if job.state in (JobState.QUEUED, JobState.RUNNING) and self._job.state is not JobState.PAUSED:
+        if not self._job.pausing:
+            self._held = False  # a person lets it go on, or it was never held
+        if (
+            job is not self._job
+            and job.state in (JobState.QUEUED, JobState.RUNNING)
+            and not self._job.pausing
+        ):
             self._held = True
             self._job.pause()
 

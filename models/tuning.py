@@ -160,7 +160,7 @@ def _measured(
             yield Trial("onnxruntime", precision, device, problem="It cannot be exported to ONNX")
             continue
         try:
-            engine = _engine(engine_name, graphs, module, entries, device, precision)
+            engine = _engine(engine_name, graphs, module, entries, device, precision, turn)
             speed, out = yield from _timed(engine, name, arrays, seconds, turn)
         except Exception as error:  # noqa: BLE001  (a candidate may fail in any way; the others are still good)
             problem = "It does not fit into memory" if is_out_of_memory(error) else _words(error)
@@ -178,6 +178,7 @@ def _engine(
     entries: Mapping[str, Entry],
     device: str,
     precision: Precision,
+    turn: Turn,
 ) -> Engine:
     import copy
 
@@ -185,7 +186,8 @@ def _engine(
         return OnnxEngine(graphs, device)
     # A copy, because a module that was once turned into bfloat16 has lost its float32 for good.
     own = module if (device, precision) == ("cpu", "float32") else copy.deepcopy(module)
-    return TorchEngine(own, entries, device, precision)
+    with turn():  # the copy goes to the device now, beside which nothing else may fill its memory
+        return TorchEngine(own, entries, device, precision)
 
 
 def _words(error: Exception) -> str:

@@ -110,6 +110,11 @@ class Job:
         """Go on after a pause, as soon as there is a slot."""
         self._want(JobState.RUNNING)
 
+    @property
+    def pausing(self) -> bool:
+        """Whether a pause was asked for and not taken back, held already or not."""
+        return self._wanted is JobState.PAUSED
+
     def cancel(self) -> None:
         """Ask for no further event and close the generator, whose `finally` saves what there is to save."""
         self._want(JobState.CANCELLED)

@@ -134,6 +134,34 @@ def test_a_measurement_stands_aside_for_other_jobs_and_lets_the_slider_in(
     app.wait_until(lambda: len(begun) == 2, "what was turned off is not wanted again")
 
 
+def test_a_measurement_that_a_person_lets_go_on_stands_aside_again_for_the_next_job(
+    start: Start, begun: list[Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endless(monkeypatch)
+    app = start()
+    app.wait_until(lambda: begun and begun[0].state is JobState.RUNNING)
+    free = threading.Event()
+
+    def label() -> Iterator[int]:
+        assert free.wait(60)
+        yield 1
+
+    first = app.program.work.start_job("label", label)
+    app.wait_until(lambda: begun[0].state is JobState.PAUSED)
+    begun[0].resume()  # in the list of jobs
+    app.wait_until(lambda: begun[0].state is JobState.RUNNING)
+    second = app.program.work.start_job("label more", label)
+    app.wait_until(lambda: begun[0].state is JobState.PAUSED, "it ran beside the second job")
+    free.set()
+    app.wait_until(lambda: first.state.ended and second.state.ended and begun[0].state is JobState.RUNNING)
+    begun[0].pause()  # by hand: nothing but a hand lets it go on
+    app.wait_until(lambda: begun[0].state is JobState.PAUSED)
+    third = app.program.work.start_job("label again", lambda: iter([1]))
+    app.wait_until(lambda: third.state.ended)
+    app.wait_idle()
+    assert begun[0].state is JobState.PAUSED
+
+
 def test_closing_in_the_middle_of_a_measurement_keeps_nothing_of_it(
     start: Start, model: Path, begun: list[Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:

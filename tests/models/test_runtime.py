@@ -1,11 +1,14 @@
 """What runs a model: engines agree, choices are kept, small memory and missing GPUs are survived and told."""
 
+import contextlib
 import json
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -299,6 +302,39 @@ def test_measuring_finds_a_precision_that_strays(
     trials = list(tuning.measure(tiny[0], "cpu", entries_of(tiny[0]), cache, seconds=0.001, batch=2))
     assert [bool(t.problem) for t in trials] == [False, False, True]
     assert trials[2].cosine < 0.999
+
+
+def test_the_device_is_used_within_a_turn_alone(
+    tiny: tuple[ModelSpec, CLIPModel], cache: Path, no_gpu: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[bool] = []
+    used: list[str] = []
+
+    @contextlib.contextmanager
+    def turn() -> Iterator[None]:
+        assert not held, "turns do not nest: the second would wait for the first"
+        held.append(True)
+        yield
+        held.pop()
+
+    class Watched(TorchEngine):
+        def __init__(self, *given: Any) -> None:
+            assert held, "the weights went to the device outside of a turn"
+            super().__init__(*given)
+            used.append(given[-1])
+
+        def run(self, *given: Any) -> Any:
+            assert held
+            return super().run(*given)
+
+    monkeypatch.setattr(tuning, "TorchEngine", Watched)
+    choice = None
+    for step in tuning.steps(tiny[0], device="cpu", cache=cache, seconds=0.001, batch=2, turn=turn):
+        assert not held, "a turn was kept between two steps"
+        choice = step.choice
+    assert choice is not None
+    assert [trial.problem for trial in choice.trials] == ["", "", ""]
+    assert used == ["float32", "float32", "bfloat16"]
 
 
 def test_a_masked_autoencoder_is_measured_on_every_engine(cache: Path, tmp_path: Path, no_gpu: None) -> None:

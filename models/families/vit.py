@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 def quick_gelu(x: Tensor) -> Tensor:
     """x * sigmoid(1.702 x), the approximation of GELU that OpenAI's CLIP was trained with."""
-    return x * torch.sigmoid(1.702 * x)
+    # In place where no gradient needs what is overwritten: fresh memory costs more than the arithmetic.
+    gate = torch.mul(x, 1.702).sigmoid_()
+    return x * gate if torch.is_grad_enabled() else gate.mul_(x)
 
 
 def _gelu_tanh(x: Tensor) -> Tensor:
@@ -46,12 +48,16 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """(n, t, width) to the same shape; `mask` (True or 0.0 where seen, n, heads, t, t) replaces `causal`."""
-        n, t, width = x.shape
+        return self.ask(x, x, mask)
+
+    def ask(self, asking: Tensor, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """What the tokens `asking` (n, a, width), all of x (n, t, width) or its first, take from x: (n, a, width)."""
+        n, a, width = asking.shape
         q, k, v = (
-            proj(x).view(n, t, self.heads, width // self.heads).transpose(1, 2)
-            for proj in (self.q_proj, self.k_proj, self.v_proj)
+            proj(tokens).view(n, tokens.shape[1], self.heads, width // self.heads).transpose(1, 2)
+            for proj, tokens in ((self.q_proj, asking), (self.k_proj, x), (self.v_proj, x))
         )
-        out: Tensor = self.out_proj(self.mix(q, k, v, mask).transpose(1, 2).reshape(n, t, width))
+        out: Tensor = self.out_proj(self.mix(q, k, v, mask).transpose(1, 2).reshape(n, a, width))
         return out
 
     def mix(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
@@ -102,6 +108,13 @@ class Block(nn.Module):
         out: Tensor = x + self.mlp(self.layer_norm2(x))
         return out
 
+    def first(self, x: Tensor) -> Tensor:
+        """(n, t, width) to (n, 1, width): what `forward` makes of the first token, without the work for the others."""
+        normed = self.layer_norm1(x)
+        x = x[:, :1] + self.self_attn.ask(normed[:, :1], normed)
+        out: Tensor = x + self.mlp(self.layer_norm2(x))
+        return out
+
 
 class Encoder(nn.Module):
     """A stack of blocks, `layers.0` to `layers.{depth-1}`; the options are those of Block."""
@@ -129,3 +142,12 @@ class Encoder(nn.Module):
         for layer in self.layers:
             x = layer(x, mask)
         return x
+
+    def first(self, x: Tensor) -> Tensor:
+        """(n, t, width) to (n, width): the first token of what `forward` makes, where no other is read."""
+        layers = list(self.layers)
+        for layer in layers[:-1]:
+            x = layer(x)
+        for layer in layers[-1:]:
+            x = layer.first(x)
+        return x[:, 0]

@@ -18,6 +18,7 @@ from models.bundle import read_spec, write_bundle
 from models.errors import ModelError, WrongModelError
 from models.families.clip import CLIP, NAMED, CLIPConfig, ResNetConfig, TextConfig, ViTConfig
 from models.families.convnext_trunk import TrunkConfig
+from models.families.vit import ACTIVATIONS
 from models.images import prepare
 from models.spec import Preprocess
 from tests.models.clip_tools import TINY_TEXT, TINY_VISION, reference, write_folder, write_tiny
@@ -326,3 +327,31 @@ def test_any_vit_builds_and_gives_unit_vectors(vision: ViTConfig) -> None:
         out = model.eval().embed_image(torch.randn(1, 3, side, side))
     assert out.shape == (1, 6)
     assert out.norm().item() == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("side", [32, 37])
+def test_the_image_tower_leaves_out_only_what_nobody_reads(side: int) -> None:
+    """Patches by one product of matrices and a last block for one token: the answer of the whole network."""
+    model = CLIP(CLIPConfig(vision=ViTConfig(32, 64, 2, 2, side, 16))).eval()
+    model.initialise()
+    tower: Any = model.vision_model
+    torch.nn.init.normal_(tower.embeddings.position_embedding.weight)
+    pixels = torch.randn(3, 3, side, side)
+    patches = tower.embeddings.patch_embedding(pixels).flatten(2).transpose(1, 2)
+    token = tower.embeddings.class_embedding.expand(3, 1, -1)
+    tokens = torch.cat([token, patches], dim=1) + tower.embeddings.position_embedding.weight
+    close(tower.embeddings(pixels), tokens)
+    whole = tower.post_layernorm(tower.encoder(tower.pre_layrnorm(tokens)))
+    close(tower(pixels), whole[:, 0])
+
+
+def test_quick_gelu_is_the_same_with_gradients_and_without() -> None:
+    x = torch.linspace(-4, 4, 50)
+    with torch.inference_mode(False), torch.enable_grad():
+        leaf = x.clone().requires_grad_()
+        ACTIVATIONS["quick_gelu"](leaf).sum().backward()
+        gate = torch.sigmoid(1.702 * x)
+        close(leaf.grad, gate + 1.702 * x * gate * (1 - gate))  # type: ignore[arg-type]
+    kept = x.clone()
+    close(ACTIVATIONS["quick_gelu"](x), x * gate)
+    assert torch.equal(x, kept), "what came in is left as it was"

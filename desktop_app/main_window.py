@@ -189,14 +189,25 @@ class MainWindow(QMainWindow):
         self.status.show_model_of(kind.capability)
         self.settings.set("panel", kind.id)
         panel.set_active(True)
+        self._order_tabs(panel)
         self._focus_work()
         self.refresh_actions()
 
     def _focus_work(self) -> None:
         """The arrows should walk through the photos at once, not through the rail."""
         if self.panel is not None:
-            target = self.panel.focusProxy() or self.panel.findChild(TileView) or self.strip
+            target = self.panel.home or self.panel.findChild(TileView) or self.strip
             target.setFocus()
+
+    def _order_tabs(self, panel: Panel) -> None:
+        """Tab follows the eye: the strip comes after the work above it, and before the inspector beside it."""
+        last: QWidget = panel
+        here = self.nextInFocusChain()
+        while here is not self:
+            if here.focusPolicy() & Qt.FocusPolicy.TabFocus and panel.isAncestorOf(here):
+                last = here
+            here = here.nextInFocusChain()
+        QWidget.setTabOrder(last, self.strip)
 
     def _panel(self, kind: type[Panel]) -> Panel:
         if kind.id not in self.panels:

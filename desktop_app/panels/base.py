@@ -32,6 +32,8 @@ class Panel(QWidget):
         super().__init__(parent)
         self.session = session
         self.inspector: QWidget | None = None
+        # What the keys go to when the panel comes on screen. No focus proxy: Tab would jump over what stands before it.
+        self.home: QWidget | None = None
         self.active = False
         self._stale = True
         column = QVBoxLayout(self)

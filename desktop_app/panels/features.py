@@ -50,7 +50,7 @@ class FeaturesPanel(Panel):
         self.pointer = FeaturesPointer(session, self.engine, self.work.stage, self.side)
         self.maps = FeaturesShow(self.engine, self.work, self.side, self.pointer, self.why)
         self.work.stage.set_opacity(self.side.opacity.value())
-        self.setFocusProxy(self.work.grid)
+        self.home = self.work.grid
         self.work.stage.view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self._wire_answers()
         self._wire_hands()

@@ -1,0 +1,96 @@
+"""The Tab key: everything is reached, in the order of the eye, forwards as backwards, and says its name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAccessible
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QAbstractButton, QWidget
+
+from desktop_app.settings import Settings
+from tests.features_robot import remember
+from tests.photo_folder import write_photos
+from tests.robot import AppRobot
+from tests.tiny_models import write_tiny_clip, write_tiny_convnext, write_tiny_mae
+
+_MOST = 200
+
+
+@pytest.fixture
+def app(tmp_path: Path, qapp: object) -> Iterator[AppRobot]:
+    models = tmp_path / "models"
+    for name, write in (
+        ("convnext", write_tiny_convnext),
+        ("clip", write_tiny_clip),
+        ("mae", write_tiny_mae),
+    ):
+        write(models / name)
+    remember(models / "convnext", models / "clip")
+    settings = Settings()
+    settings.masking_model, settings.current_model = str(models / "mae"), str(models / "clip")
+    settings.save()
+    write_photos(tmp_path / "pictures", 3, side=96)
+    robot = AppRobot(tmp_path / "pictures")
+    robot.wait_for_photos(3)
+    robot.wait_for_photo()
+    robot.window.activateWindow()
+    robot.wait_until(robot.window.isActiveWindow, "the window never became active")
+    yield robot
+    robot.close()
+
+
+def walk(app: AppRobot, key: Qt.Key) -> list[QWidget]:
+    """What one press after the other leads to, once round."""
+    found: list[QWidget] = []
+    for _ in range(_MOST):
+        focus = app.qt.focusWidget()
+        assert focus is not None
+        if focus in found:
+            assert focus is found[0], f"Tab turns in a circle at {focus}"
+            return found
+        found.append(focus)
+        QTest.keyClick(focus, key)
+        app.qt.processEvents()
+    raise AssertionError("Tab never came back")
+
+
+def wants_tab(widget: QWidget) -> bool:
+    if not (widget.isVisible() and widget.isEnabled() and widget.focusPolicy() & Qt.FocusPolicy.TabFocus):
+        return False
+    if widget.focusProxy() is not None:
+        return False
+    # Of buttons that exclude each other one takes Tab, and the arrows walk through the rest.
+    return not (isinstance(widget, QAbstractButton) and widget.autoExclusive() and not widget.isChecked())
+
+
+def name_of(widget: QWidget) -> str:
+    face = QAccessible.queryAccessibleInterface(widget)
+    return face.text(QAccessible.Text.Name) if face is not None else ""
+
+
+@pytest.mark.parametrize("panel", ["label", "mask", "features"])
+def test_tab_reaches_everything_in_the_order_of_the_eye(app: AppRobot, panel: str) -> None:
+    window = app.window
+    app.open_panel(panel)
+    app.wait_idle()
+    app.qt.processEvents()
+    forwards, backwards = walk(app, Qt.Key.Key_Tab), walk(app, Qt.Key.Key_Backtab)
+    assert forwards[1:] == backwards[:0:-1]
+    missed = [one for one in window.findChildren(QWidget) if wants_tab(one) and one not in forwards]
+    assert not missed
+    assert not [one for one in forwards if not name_of(one)]
+    inspector = app.panel.inspector
+    assert inspector is not None
+    # Begin at the rail: then work, strip and inspector come one after the other.
+    start = next(place for place, one in enumerate(forwards) if window.rail.isAncestorOf(one))
+    order = forwards[start:] + forwards[:start]
+    parts = [
+        "work" if app.panel.isAncestorOf(one) else "strip" if one is window.strip else "inspector"
+        for one in order
+        if app.panel.isAncestorOf(one) or one is window.strip or inspector.isAncestorOf(one)
+    ]
+    assert parts == sorted(parts, key=["work", "strip", "inspector"].index)

@@ -22,19 +22,22 @@ program._CLOSE_SECONDS = _PATIENCE
 
 
 class AppRobot:
-    """Starts the program as `main` does and drives it. `close` must be called: the fixture `app` does."""
+    """Starts the program as `main` does and drives it. `close` must be called, and may be called again."""
 
     def __init__(self, *words: str | Path, panels: tuple[type[Panel], ...] = PANELS) -> None:
         self.qt = program.application()
         self.program = program.start(self.qt, [str(word) for word in words], panels)
         self.window = self.program.window
         self.session = self.program.session
-        self.began = False
+        self.began = self._closed = False
         self.window.first_painted.connect(lambda: setattr(self, "began", True))
         self.wait_until(lambda: self.began, "the window was never painted")
 
     def close(self) -> None:
         """End the program; fails where a thread stayed or an unexpected error was shown."""
+        if self._closed:
+            return
+        self._closed = True
         crash = self.program.crash
         ended = self.program.close()
         self.program.session.shelf.deleteLater()

@@ -81,13 +81,6 @@ def start(monkeypatch: pytest.MonkeyPatch, qapp: object) -> Iterator[Start]:
     def begin(*words: str | Path, panels: tuple[type[Panel], ...] = SMALL_PANELS) -> AppRobot:
         robot = AppRobot(*words, panels=panels)
         open_.append(robot)
-        shut = robot.close
-
-        def close() -> None:
-            open_.remove(robot)
-            shut()
-
-        robot.close = close  # type: ignore[method-assign]
         return robot
 
     yield begin

@@ -41,16 +41,8 @@ def app(model: Path, qapp: object) -> Iterator[LabelRobot]:
     """The program on its samples, as on the first day but for the model."""
     remember(model)
     robot = LabelRobot()
-    shut, open_ = robot.close, [True]
-
-    def close() -> None:
-        if open_:
-            open_.clear()
-            shut()
-
-    robot.close = close  # type: ignore[method-assign]
     yield robot
-    close()
+    robot.close()
 
 
 def table(file: Path) -> list[dict[str, str]]:

@@ -122,7 +122,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     whole = run_of(options)
     tokenizer = tokenizer_of(photos, (options.text or options.out / "text") / "tokenizer.json")
     texts = texts_of(photos, tokenizer)
-    words = TextRecipe(texts, tokenizer, options.seed)
+    words = TextRecipe(texts, tokenizer, options.seed, device=whole.device)
     _train_or_take(words, options.text, _share(whole, "text", 0.15))
     trunk = (
         train_trunk(photos, _share(whole, "trunk", 0.7), start=options.start)
@@ -130,11 +130,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         else kept_trunk(photos, options.trunk)
     )
     moved, labels = label_places(photos, texts)
-    again = TextRecipe(moved, tokenizer, options.seed + 1, labels=labels)
+    again = TextRecipe(moved, tokenizer, options.seed + 1, labels=labels, device=whole.device)
     again.rate, again.average = 8e-4, 0.99
     again.module.load_state_dict(words.module.state_dict())
     _train_or_take(again, options.aligned, _share(whole, "aligned", 0.15))
-    clip = assemble(trunk, again.module)
+    clip = assemble(trunk, again.module.cpu())
     calibrate(clip, tokenizer, photos)
     folder = options.out / "pinhole-clip"
     write_bundle(folder, clip, clip.config.to_hf(), PREPROCESS, tokenizer.to_str(), card("pinhole-clip"))

@@ -11,10 +11,13 @@ import json
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor  # noqa: TID251 - a program of its own, without a window
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 from safetensors import safe_open
@@ -37,10 +40,15 @@ class Run:
     """Seconds between checkpoints."""
     log_every: int = 50
     device: str = "cpu"
+    """Where the network trains; batches are prepared on the CPU."""
 
 
-class Recipe(Protocol):
-    """What a model brings: the module to train, its rates, and the loss of one step."""
+#: What a recipe calls a batch.
+B = TypeVar("B")
+
+
+class Recipe(Protocol[B]):
+    """What a model brings: the module to train, its rates, the photos and texts of a step, and their loss."""
 
     @property
     def module(self) -> nn.Module:
@@ -52,9 +60,19 @@ class Recipe(Protocol):
     average: float
     """Decay of the moving average of the weights."""
 
-    def losses(self, step: int, progress: float) -> dict[str, Tensor]:
-        """Named losses of this step; `total` is the one that is minimised."""
+    def batch(self, step: int, progress: float) -> B:
+        """All that step `step` needs but the network, on the CPU: a pure function of its arguments."""
         ...
+
+    def losses(self, batch: B) -> dict[str, Tensor]:
+        """Named losses of a batch; `total` is the one that is minimised."""
+        ...
+
+
+def half_precision(device: torch.device) -> AbstractContextManager[Any]:
+    """Autocast to bfloat16 where the device has it: matrix products cost half, and weights stay float32."""
+    available = torch.amp.is_autocast_available(device.type)
+    return torch.autocast(device.type, torch.bfloat16) if available else nullcontext()
 
 
 def schedule(progress: float, warm_up: float = 0.02) -> float:
@@ -64,36 +82,68 @@ def schedule(progress: float, warm_up: float = 0.02) -> float:
     return 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - warm_up) / (1 - warm_up))))
 
 
-def train(recipe: Recipe, run: Run) -> dict[str, Tensor]:
+def train(recipe: Recipe[B], run: Run) -> dict[str, Tensor]:
     """Run to the end of the budget; returns the averaged weights by name (trained ones and buffers alike)."""
     state = _State(recipe, run)
     metrics = run.out / "metrics.jsonl"
     sums: dict[str, float] = {}
     saved = time.monotonic()
-    while (progress := state.progress()) < 1.0:
-        began = time.monotonic()
-        torch.manual_seed(run.seed * 1_000_003 + state.step)
-        recipe.module.train()
-        losses = recipe.losses(state.step, progress)
-        state.update(losses["total"], recipe.rate * schedule(progress))
-        state.elapsed += time.monotonic() - began
-        for name, value in losses.items():
-            sums[name] = sums.get(name, 0.0) + float(value.detach())
-        if state.step % run.log_every == 0:
-            line = {"step": state.step, "seconds": round(state.elapsed, 1), "progress": round(progress, 4)}
-            _append(metrics, {**line, **{k: round(v / run.log_every, 4) for k, v in sums.items()}})
-            sums = {}
-        if time.monotonic() - saved > run.save_every:
-            state.save()
-            saved = time.monotonic()
+    with _ahead(recipe, run, state) as batches:
+        while (progress := state.progress()) < 1.0:
+            began = time.monotonic()
+            torch.manual_seed(run.seed * 1_000_003 + state.step)
+            recipe.module.train()
+            losses = recipe.losses(next(batches))
+            state.update(losses["total"], recipe.rate * schedule(progress))
+            for name, value in losses.items():
+                sums[name] = sums.get(name, 0.0) + float(value.detach())
+            state.elapsed += time.monotonic() - began
+            if state.step % run.log_every == 0:
+                line = {
+                    "step": state.step,
+                    "seconds": round(state.elapsed, 1),
+                    "progress": round(progress, 4),
+                }
+                _append(metrics, {**line, **{k: round(v / run.log_every, 4) for k, v in sums.items()}})
+                sums = {}
+            if time.monotonic() - saved > run.save_every:
+                state.save()
+                saved = time.monotonic()
     state.save()
     return state.averaged()
+
+
+@contextmanager
+def _ahead(recipe: Recipe[B], run: Run, state: _State) -> Iterator[Iterator[B]]:
+    """The batches from the state's step on; where a GPU computes, the processor's cores prepare the next ones."""
+    workers = 0 if run.device == "cpu" else max(1, (os.cpu_count() or 1) - 1)
+    if not workers:
+        yield (recipe.batch(state.step, state.progress()) for _ in iter(int, 1))
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        waiting: deque[Future[B]] = deque()
+
+        def batches() -> Iterator[B]:
+            step = state.step
+            while True:
+                while len(waiting) < 2 * workers:
+                    # A step that is counted knows its own progress; by time it is at most these few steps off.
+                    progress = state.progress() if run.steps is None else min(1.0, step / run.steps)
+                    waiting.append(pool.submit(recipe.batch, step, progress))
+                    step += 1
+                yield waiting.popleft().result()
+
+        try:
+            yield batches()
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
 class _State:
     """All that a checkpoint holds."""
 
-    def __init__(self, recipe: Recipe, run: Run) -> None:
+    def __init__(self, recipe: Recipe[Any], run: Run) -> None:
         self.recipe, self.run = recipe, run
         self.step, self.elapsed = 0, 0.0
         run.out.mkdir(parents=True, exist_ok=True)
@@ -134,7 +184,8 @@ class _State:
             torch._foreach_lerp_(list(self.ema.values()), list(self.trained.values()), 1 - keep)
 
     def averaged(self) -> dict[str, Tensor]:
-        return {**{k: v.detach().clone() for k, v in self.recipe.module.state_dict().items()}, **self.ema}
+        whole = {**self.recipe.module.state_dict(), **self.ema}
+        return {k: v.detach().cpu().clone() for k, v in whole.items()}
 
     def save(self) -> None:
         tensors = {f"weight.{k}": p.detach() for k, p in self.trained.items()}
@@ -142,7 +193,9 @@ class _State:
         for name, parameter in self.trained.items():
             for key, value in self.optimizer.state.get(parameter, {}).items():
                 tensors[f"adam.{key}.{name}"] = value
-        contiguous = {k: v.detach().clone(memory_format=torch.contiguous_format) for k, v in tensors.items()}
+        contiguous = {
+            k: v.detach().cpu().clone(memory_format=torch.contiguous_format) for k, v in tensors.items()
+        }
         place = json.dumps({"step": self.step, "elapsed": self.elapsed})
         partial = self.path.with_suffix(".partial")
         save_file(contiguous, str(partial), {"place": place})
@@ -165,7 +218,9 @@ class _State:
                     if f"adam.{key}.{name}" in tensors
                 }
                 if moments:
-                    self.optimizer.state[parameter] = {"step": tensors[f"adam.step.{name}"], **moments}
+                    # The fused optimizer counts where the parameter lies.
+                    step = tensors[f"adam.step.{name}"].to(parameter.device)
+                    self.optimizer.state[parameter] = {"step": step, **moments}
 
 
 def averaged_weights(checkpoint: Path) -> dict[str, Tensor]:

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.families.mae import MAE, MAEConfig
+from models.families.mae import MAE, MAEConfig, visible_ids
 from models.spec import IMAGENET_MEAN, IMAGENET_STD, Preprocess
 from models.training.attention import speed_up_attention
 from models.training.cards import card
 from models.training.data import PhotoSet, batch_places
-from models.training.loop import arguments, run_of, take_over, train
+from models.training.loop import arguments, half_precision, run_of, take_over, train
 from models.training.pixels import to_tensor
 
 SIDE = 112
@@ -57,12 +57,13 @@ class MAERecipe:
     rate = 1.5e-3
     weight_decay = 0.05
     average = 0.998
-    batch = 32
+    size = 32
+    """Photos of a batch."""
 
-    def __init__(self, photos: PhotoSet, seed: int, config: MAEConfig = CONFIG) -> None:
+    def __init__(self, photos: PhotoSet, seed: int, config: MAEConfig = CONFIG, device: str = "cpu") -> None:
         torch.manual_seed(seed)
-        self.photos, self.seed = photos, seed
-        self.module = MAE(config)
+        self.photos, self.seed, self.device = photos, seed, torch.device(device)
+        self.module = MAE(config).to(self.device)
         speed_up_attention(self.module)
         # Blurred enlargements teach to paint blur: three quarters of the photos are those with pixels enough.
         large = photos.train[photos.sizes[photos.train].min(axis=1) >= 100]
@@ -70,10 +71,10 @@ class MAERecipe:
         self.pool = np.concatenate([large, small[:: max(1, 3 * len(small) // max(1, len(large)))]])
         self.boxes = photos.crop_boxes()[:, 0]
 
-    def losses(self, step: int, progress: float) -> dict[str, Tensor]:
-        """Mean squared error over the hidden patches."""
+    def batch(self, step: int, progress: float) -> tuple[Tensor, Tensor]:
+        """Photos (n, 3, side, side) and which of their patches are hidden, (n, patches) bool."""
         config = self.module.config
-        places, _ = batch_places(len(self.pool), self.batch, self.seed, step)
+        places, _ = batch_places(len(self.pool), self.size, self.seed, step)
         rows = self.pool[places]
         rng = np.random.default_rng([self.seed, step, 3])
         rgb = np.stack([self.photos.crop(i, self._box(i, rng), config.image_size) for i in rows])
@@ -81,9 +82,15 @@ class MAERecipe:
         rgb[turned] = rgb[turned, :, ::-1]
         pixels = to_tensor(rgb)
         rows_of_grid, columns = config.grid
-        mask = random_mask(len(rows), rows_of_grid * columns, draw_ratio(rng), rng)
-        with torch.autocast("cpu", torch.bfloat16):
-            predicted = self.module(pixels, mask)
+        return pixels, random_mask(len(rows), rows_of_grid * columns, draw_ratio(rng), rng)
+
+    def losses(self, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+        """Mean squared error over the hidden patches."""
+        # Counted before they travel: a GPU would have to be waited for.
+        visible = visible_ids(batch[1]).to(self.device)
+        pixels, mask = (part.to(self.device) for part in batch)
+        with half_precision(self.device):
+            predicted = self.module.decode(self.module.encode(pixels, visible), visible)
         loss = self.module.loss(pixels, predicted, mask)
         return {"error": loss, "total": loss}
 
@@ -116,11 +123,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Train, then write the model folder to --out/pinhole-mae."""
     options = arguments("Train the bundled masked autoencoder").parse_args(argv)
     photos = PhotoSet(options.data, options.cache)
-    recipe = MAERecipe(photos, options.seed, CONFIG)
+    run = run_of(options, "mae")
+    recipe = MAERecipe(photos, run.seed, CONFIG, run.device)
     if options.start is not None:
         deepen(recipe.module, options.start)
-    recipe.module.load_state_dict(train(recipe, run_of(options, "mae")))
-    export(recipe.module, options.out / "pinhole-mae")
+    recipe.module.load_state_dict(train(recipe, run))
+    export(recipe.module.cpu(), options.out / "pinhole-mae")
 
 
 if __name__ == "__main__":

@@ -44,6 +44,10 @@ class Mixture:
                 share[i] = rng.uniform(0.5, 1)
         return cls(torch.from_numpy(partner), torch.from_numpy(share), tuple(windows))
 
+    def to(self, device: torch.device) -> Mixture:
+        """The same for losses on `device`."""
+        return Mixture(self.partner.to(device), self.share.to(device), self.windows)
+
     @property
     def pure(self) -> Tensor:
         """(n,) bool, True where a photo is shown alone."""

@@ -32,6 +32,7 @@ from models.training.corpus import (
     wordnet,
 )
 from models.training.data import Floats, PhotoSet
+from models.training.loop import half_precision
 from models.training.meanings import plural, pull_to_look_alikes, pull_together
 from models.training.teachers import class_names
 
@@ -251,6 +252,16 @@ class LabelPlaces:
     odds: Floats  # (places,) how often each is drawn, summing to 1
 
 
+@dataclass(frozen=True)
+class TextBatch:
+    """Texts, and where they should lie."""
+
+    ids: Tensor  # (n, t)
+    target: Tensor  # (n, 384) unit
+    clip: Tensor | None = None  # (n, 512) unit, zero where unknown
+    places: Tensor | None = None  # (n,) of LabelPlaces, where the texts are labels to be told apart
+
+
 class TextRecipe:
     """Regress the teacher's places; batches are of one kind each, so that short texts are not padded to long ones.
 
@@ -260,7 +271,8 @@ class TextRecipe:
     rate = 1.5e-3
     weight_decay = 0.05
     average = 0.998
-    batch = 256
+    size = 256
+    """Texts of a batch."""
 
     def __init__(
         self,
@@ -269,53 +281,62 @@ class TextRecipe:
         seed: int,
         config: TextConfig | None = None,
         labels: LabelPlaces | None = None,
+        device: str = "cpu",
     ) -> None:
         torch.manual_seed(seed)
+        self.device = torch.device(device)
         self.texts, self.tokenizer, self.seed, self.labels = texts, tokenizer, seed, labels
         self.module = TextNet(config or text_config(tokenizer))
         self.module.start_from(texts.token_vectors)
+        self.module.to(self.device)
         # Words of few tokens are the common ones; the rare are met rarely.
         lengths = np.array([len(e.ids) for e in tokenizer.encode_batch(texts.names)])
         weights = 3.0 ** -np.minimum(lengths, 9).astype(np.float64)
         self._until = np.cumsum(weights / weights.sum())
 
-    def losses(self, step: int, progress: float) -> dict[str, Tensor]:
-        """Distance to the teacher's place, being nearer to it than to the others' places, and CLIP's vectors."""
+    def batch(self, step: int, progress: float) -> TextBatch:
+        """Texts and where they should lie; with `labels` four in ten batches are of those."""
         rng = np.random.default_rng([self.seed, step, 2])
         if self.labels is not None and rng.random() < 0.4:
-            return self._label_losses(self.labels, rng)
+            return self._label_batch(self.labels, rng)
         texts, target, clip = self._batch(rng)
-        ids, _ = encode(self.tokenizer, texts)
-        with torch.autocast("cpu", torch.bfloat16):
+        return TextBatch(encode(self.tokenizer, texts)[0], target, clip)
+
+    def losses(self, batch: TextBatch) -> dict[str, Tensor]:
+        """Distance to the teacher's place, being nearer to it than to the others' places, and CLIP's vectors."""
+        ids, target = batch.ids.to(self.device), batch.target.to(self.device)
+        with half_precision(self.device):
             vectors, guessed = self.module(ids)
         away = (1 - (vectors * target).sum(-1)).mean()
+        if batch.places is not None:
+            assert self.labels is not None
+            every = self.labels.vectors.to(self.device)
+            told = F.cross_entropy(40 * vectors @ every.T, batch.places.to(self.device))
+            return {"label_away": away, "told_apart": told, "total": 8 * away + told}
         # Two texts of a batch can mean the same; a soft target says so where a hard one would push them apart.
         truth = (target @ target.T * 20).softmax(-1)
         mix = F.cross_entropy(20 * vectors @ target.T, truth) - F.cross_entropy(20 * target @ target.T, truth)
+        assert batch.clip is not None
+        clip = batch.clip.to(self.device)
         known = clip.abs().sum(-1) > 0
         visual = ((1 - (guessed * clip).sum(-1)) * known).sum() / known.sum().clamp(min=1)
         return {"away": away, "mix": mix, "visual": visual, "total": 4 * away + mix + 0.5 * visual}
 
-    def _label_losses(self, labels: LabelPlaces, rng: np.random.Generator) -> dict[str, Tensor]:
-        chosen = rng.choice(len(labels.odds), self.batch, p=labels.odds)
+    def _label_batch(self, labels: LabelPlaces, rng: np.random.Generator) -> TextBatch:
+        chosen = rng.choice(len(labels.odds), self.size, p=labels.odds)
         texts = []
         for i in chosen:
             words = labels.words[i]
             word = words[0] if rng.random() < 0.7 else str(rng.choice(words))
             template = 1 if rng.random() < 0.3 else int(rng.integers(len(TEMPLATES)))
             texts.append(TEMPLATES[template].format(some_plural(word, rng)))
-        ids, _ = encode(self.tokenizer, texts)
-        with torch.autocast("cpu", torch.bfloat16):
-            vectors, _ = self.module(ids)
-        truth = torch.from_numpy(chosen)
-        away = (1 - (vectors * labels.vectors[truth]).sum(-1)).mean()
-        told = F.cross_entropy(40 * vectors @ labels.vectors.T, truth)
-        return {"label_away": away, "told_apart": told, "total": 8 * away + told}
+        places = torch.from_numpy(chosen)
+        return TextBatch(encode(self.tokenizer, texts)[0], labels.vectors[places], places=places)
 
     def _batch(self, rng: np.random.Generator) -> tuple[list[str], Tensor, Tensor]:
         t, kind = self.texts, rng.random()
         if kind < 0.25:
-            chosen = rng.integers(len(t.sentences), size=self.batch // 2)
+            chosen = rng.integers(len(t.sentences), size=self.size // 2)
             target = t.sentence_vectors[torch.from_numpy(chosen)]
             return (
                 [t.sentences[i] for i in chosen],
@@ -323,11 +344,11 @@ class TextRecipe:
                 target.new_zeros(len(chosen), t.clip_vectors.shape[1]),
             )
         if kind < 0.8:
-            places = rng.choice(t.common, self.batch)
+            places = rng.choice(t.common, self.size)
         else:
-            places = np.minimum(np.searchsorted(self._until, rng.random(self.batch)), len(t.names) - 1)
-        templates = rng.integers(len(TEMPLATES), size=self.batch)
-        templates[rng.random(self.batch) < 0.4] = 0
+            places = np.minimum(np.searchsorted(self._until, rng.random(self.size)), len(t.names) - 1)
+        templates = rng.integers(len(TEMPLATES), size=self.size)
+        templates[rng.random(self.size) < 0.4] = 0
         words = [some_plural(t.names[i], rng) for i in places]
         texts = [TEMPLATES[k].format(word) for word, k in zip(words, templates, strict=True)]
         chosen_rows = torch.from_numpy(places)

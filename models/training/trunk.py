@@ -7,8 +7,9 @@ teacher's thousand classes, and captions.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
@@ -22,10 +23,13 @@ from models.spec import IMAGENET_MEAN, IMAGENET_STD, Preprocess
 from models.training.corpus import WIDTH, clean
 from models.training.data import SMALL_SIDE, Floats, PhotoSet, batch_places
 from models.training.depthwise import speed_up
-from models.training.loop import Run, averaged_weights, take_over, train
+from models.training.loop import Run, averaged_weights, half_precision, take_over, train
 from models.training.mixture import Mixture
 from models.training.pixels import colour_jitter, to_tensor
 from models.training.teachers import FEATURES
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 SIDE = 112
 # Crops while training show things larger than a whole photo does; a centre of nine tenths evens that out
@@ -47,6 +51,16 @@ NUDGE = 0.05
 CHEAP_SIDE = 64
 #: Seeds of PhotoSet.crop_boxes; each brings its crops of every photo, and 20 minutes of the teacher.
 CROP_SEEDS = (0, 1)
+
+
+_Any = TypeVar("_Any", bound="DataclassInstance")
+
+
+def moved(value: _Any, device: torch.device) -> _Any:
+    """A dataclass with its tensors, and what knows to move itself, on `device`."""
+    parts = {field.name: getattr(value, field.name) for field in fields(value)}
+    movable = {k: v.to(device) for k, v in parts.items() if isinstance(v, Tensor | Mixture)}
+    return replace(value, **movable)
 
 
 class JointNet(nn.Module):
@@ -79,6 +93,30 @@ class Signals:
     caption_vectors: Tensor  # (captions, d) unit
     caption_of: list[NDArray[np.int64]]  # for each photo the places of its captions
 
+    def to(self, device: torch.device) -> Signals:
+        """The same with its tensors on `device`; what is looked up row by row stays."""
+        return moved(self, device)
+
+
+@dataclass(frozen=True)
+class TrunkBatch:
+    """Photos of a step and what they should be answered with."""
+
+    pixels: Tensor  # (n, 3, side, side)
+    mixed: Mixture
+    features: Tensor  # (n, 1280) the teacher's, of the crops
+    classes: Tensor  # (n, 32) strongest classes of the originals
+    log_probabilities: Tensor  # (n, 32)
+    wide: Tensor  # (n,) bool, where crop and original show the same
+    large: Tensor  # (n,) bool, where the teacher's word on the crop counts
+    labels: Tensor  # (n,) -1 where there is none
+    captioned: Tensor  # (m,) rows that have a caption
+    captions: Tensor  # (m + others,) captions to be told apart, the rows' own first
+
+    def to(self, device: torch.device) -> TrunkBatch:
+        """The same on `device`."""
+        return moved(self, device)
+
 
 class TrunkRecipe:
     """The joint run; sides in px grow with progress because small photos teach several times faster."""
@@ -87,7 +125,8 @@ class TrunkRecipe:
     weight_decay = 0.05
     mixed_share = 0.5
     average = 0.999
-    batch = 64
+    size = 64
+    """Photos of a batch, twice as many where they are cheap."""
 
     def __init__(
         self,
@@ -96,36 +135,63 @@ class TrunkRecipe:
         seed: int,
         trunk: TrunkConfig = SIZES,
         sides: tuple[tuple[float, int], ...] = ((0.2, 48), (0.55, 64), (0.82, 96), (1.0, 112)),
+        device: str = "cpu",
     ) -> None:
         torch.manual_seed(seed)
-        self.photos, self.signals, self.seed, self.sides = photos, signals, seed, sides
+        self.device = torch.device(device)
+        self.photos, self.signals, self.seed, self.sides = photos, signals.to(self.device), seed, sides
         self.boxes = np.concatenate(
             [photos.crop_boxes(s) for s in CROP_SEEDS[: len(signals.features)]], axis=1
         )
         self.small = photos.sizes.min(axis=1) <= SMALL_SIDE
         self.module = JointNet(ConvNeXtConfig(trunk, tuple(photos.labels)))
-        self.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.module.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         speed_up(self.module)
 
-    def losses(self, step: int, progress: float) -> dict[str, Tensor]:
-        """See the module; a photo without label or caption simply has no such term."""
+    def batch(self, step: int, progress: float) -> TrunkBatch:
+        """Photos, some of them mixed, and what they should be answered with."""
         side = next(s for end, s in self.sides if progress < end or end == 1.0)
-        batch = self.batch * (2 if side <= CHEAP_SIDE else 1)
-        places, _ = batch_places(len(self.photos.train), batch, self.seed, step)
+        count = self.size * (2 if side <= CHEAP_SIDE else 1)
+        places, _ = batch_places(len(self.photos.train), count, self.seed, step)
         rows = self.photos.train[places]
         rng = np.random.default_rng([self.seed, step, 1])
         crops = rng.integers(self.boxes.shape[1], size=len(rows))
         pixels = to_tensor(self._pixels(rows, crops, side, rng), colour_jitter(len(rows), rng))
         mixed = Mixture.draw(len(rows), side, self.mixed_share, rng)
-        pixels = mixed.pixels(pixels)
-        net = self.module
-        with torch.autocast("cpu", torch.bfloat16):
-            pooled = net.classifier.embed(pixels)
+        s = self.signals
+        sets, within = np.divmod(crops, s.features[0].shape[1])
+        seen = np.stack([s.features[k][i, c] for k, i, c in zip(sets, rows, within, strict=True)])
+        # Trusted on the wide crop of photos whose original was large: there original and crop show the same.
+        wide = (within == 0) & ~self.small[rows]
+        said = np.array(
+            [i for i, row in enumerate(rows) if mixed.pure[i] and len(s.caption_of[row])], np.int64
+        )
+        own = np.array([rng.choice(s.caption_of[rows[i]]) for i in said], np.int64)
+        bank = np.concatenate([own, rng.integers(len(s.caption_vectors), size=512)])
+        return TrunkBatch(
+            pixels=mixed.pixels(pixels),
+            mixed=mixed,
+            features=torch.from_numpy(seen.astype(np.float32)),
+            classes=torch.from_numpy(s.classes[rows]),
+            log_probabilities=torch.from_numpy(s.log_probabilities[rows]),
+            wide=torch.from_numpy(wide) & mixed.pure,
+            # The teacher is right about crops of large photos alone.
+            large=mixed.both(torch.from_numpy(~self.small[rows])),
+            labels=torch.from_numpy(self.photos.label_ids[rows]),
+            captioned=torch.from_numpy(said),
+            captions=torch.from_numpy(bank),
+        )
+
+    def losses(self, batch: TrunkBatch) -> dict[str, Tensor]:
+        """See the module; a photo without label or caption simply has no such term."""
+        batch, net = batch.to(self.device), self.module
+        with half_precision(self.device):
+            pooled = net.classifier.embed(batch.pixels)
             logits = net.classifier.classifier(pooled).float()
             predicted = net.teacher_head(pooled).float()
             vectors = F.normalize(net.visual_projection(pooled).float(), dim=-1)
-        found, classes = self._teacher_losses(predicted, rows, crops, mixed)
-        found |= self._text_losses(vectors, logits, classes, rows, mixed, rng)
+        found, classes = self._teacher_losses(predicted, batch)
+        found |= self._text_losses(vectors, logits, classes, batch)
         found["total"] = (
             4.0 * found["features"]
             + 0.5 * found["crop_classes"]
@@ -155,61 +221,41 @@ class TrunkRecipe:
         rgb[turned] = rgb[turned, :, ::-1]
         return rgb
 
-    def _teacher_losses(
-        self, predicted: Tensor, rows: NDArray[np.int64], crops: NDArray[np.int64], mixed: Mixture
-    ) -> tuple[dict[str, Tensor], Tensor]:
-        s = self.signals
-        sets, within = np.divmod(crops, s.features[0].shape[1])
-        seen = [s.features[k][i, c] for k, i, c in zip(sets, rows, within, strict=True)]
-        truth = torch.from_numpy(np.stack(seen).astype(np.float32))
-        wanted = (truth - s.feature_mean) / s.feature_std
+    def _teacher_losses(self, predicted: Tensor, batch: TrunkBatch) -> tuple[dict[str, Tensor], Tensor]:
+        s, mixed = self.signals, batch.mixed
+        wanted = (batch.features - s.feature_mean) / s.feature_std
         # The teacher never saw the mixtures; its features of them are unknown, its classes about the mean.
-        error = F.smooth_l1_loss(predicted[mixed.pure], wanted[mixed.pure], beta=1.0)
-        with torch.autocast("cpu", torch.bfloat16):
+        error = _mean(F.smooth_l1_loss(predicted, wanted, reduction="none").mean(1), mixed.pure)
+        with half_precision(self.device):
             mine = F.linear(predicted * s.feature_std + s.feature_mean, s.head_weight, s.head_bias).float()
-            theirs = F.linear(truth, s.head_weight, s.head_bias).float()
+            theirs = F.linear(batch.features, s.head_weight, s.head_bias).float()
         mine, theirs = mine.log_softmax(-1), mixed.mean(theirs.softmax(-1))
         crop = F.kl_div(mine, theirs, reduction="batchmean")
-        # Trusted on the wide crop of photos whose original was large: there original and crop show the same.
-        wide = torch.from_numpy((within == 0) & ~self.small[rows]) & mixed.pure
-        strongest = mine.gather(1, torch.from_numpy(s.classes[rows]))
-        photo = -(torch.from_numpy(s.log_probabilities[rows]).exp() * strongest).sum(1)
-        return {"features": error, "crop_classes": crop, "photo_classes": _mean(photo, wide)}, theirs
+        strongest = mine.gather(1, batch.classes)
+        photo = -(batch.log_probabilities.exp() * strongest).sum(1)
+        return {"features": error, "crop_classes": crop, "photo_classes": _mean(photo, batch.wide)}, theirs
 
     def _text_losses(
-        self,
-        vectors: Tensor,
-        logits: Tensor,
-        classes: Tensor,
-        rows: NDArray[np.int64],
-        mixed: Mixture,
-        rng: np.random.Generator,
+        self, vectors: Tensor, logits: Tensor, classes: Tensor, batch: TrunkBatch
     ) -> dict[str, Tensor]:
         s, scale = self.signals, self.module.logit_scale.exp().clamp(max=100)
-        labels = torch.from_numpy(self.photos.label_ids[rows])
-        known = labels >= 0
-        target = labels.clamp(min=0)
+        known = batch.labels >= 0
+        target = batch.labels.clamp(min=0)
 
         def of_label(scores: Tensor, truth: Tensor, smoothing: float = 0.0) -> Tensor:
-            return mixed.cross_entropy(scores, truth, known, smoothing)
+            return batch.mixed.cross_entropy(scores, truth, known, smoothing)
 
-        # The teacher is right about crops of large photos alone.
-        large = mixed.both(torch.from_numpy(~self.small[rows]))
         by_class = F.kl_div((scale * vectors @ s.class_vectors.T).log_softmax(-1), classes, reduction="none")
-        with_text = [i for i, row in enumerate(rows) if mixed.pure[i] and len(s.caption_of[row])]
         captions = vectors.new_zeros(())
-        if with_text:
-            own = np.array([rng.choice(s.caption_of[rows[i]]) for i in with_text])
-            others = rng.integers(len(s.caption_vectors), size=512)
-            bank = s.caption_vectors[torch.from_numpy(np.concatenate([own, others]))]
-            chosen = vectors[torch.tensor(with_text)]
-            captions = F.cross_entropy(scale * chosen @ bank.T, torch.arange(len(own)))
+        if len(batch.captioned):
+            scores = scale * vectors[batch.captioned] @ s.caption_vectors[batch.captions].T
+            captions = F.cross_entropy(scores, torch.arange(len(scores), device=self.device))
         return {
             "labels": of_label(logits, target, smoothing=0.05),
             "label_texts": of_label(scale * vectors @ s.label_vectors.T, target),
             # "dog" is asked for as often as its breeds: the words of groups are told apart among themselves.
             "group_texts": of_label(scale * vectors @ s.concept_vectors.T, s.concept_of[target]),
-            "class_texts": _mean(by_class.sum(1), large),
+            "class_texts": _mean(by_class.sum(1), batch.large),
             "captions": captions,
         }
 
@@ -283,11 +329,11 @@ def train_trunk(
 
     `start` is the checkpoint of an earlier run, of this or another size, to begin from instead of chance.
     """
-    recipe = TrunkRecipe(photos, signals_of(photos), run.seed, trunk)
+    recipe = TrunkRecipe(photos, signals_of(photos), run.seed, trunk, device=run.device)
     if start is not None:
         take_over(recipe.module, start)
     recipe.module.load_state_dict(train(recipe, run))
-    return recipe.module.eval()
+    return recipe.module.cpu().eval()
 
 
 def kept_trunk(photos: PhotoSet, checkpoint: Path, trunk: TrunkConfig = SIZES) -> JointNet:

@@ -31,6 +31,7 @@ from models.training.loop import Run, averaged_weights, schedule, take_over, tra
 from models.training.meanings import plural, pull_to_look_alikes, pull_together, singular
 from models.training.mixture import Mixture
 from models.training.text import (
+    LabelPlaces,
     TextRecipe,
     Texts,
     encode,
@@ -186,7 +187,7 @@ def drawn_texts() -> tuple[Texts, object]:
 def text_recipe() -> TextRecipe:
     texts, tokenizer = drawn_texts()
     recipe = TextRecipe(texts, tokenizer, 0, replace(text_config(tokenizer, width=64, depth=1)))  # type: ignore[arg-type]
-    recipe.batch = 8
+    recipe.size = 8
     return recipe
 
 
@@ -196,15 +197,14 @@ class Killed(Exception):
 
 def killed_at(recipe: object, step: int) -> object:
     """The recipe, ending the process (as it seems) when `step` begins."""
-    losses = recipe.losses  # type: ignore[attr-defined]
+    batch = recipe.batch  # type: ignore[attr-defined]
 
-    def ending(number: int, progress: float) -> dict[str, Tensor]:
+    def ending(number: int, progress: float) -> object:
         if number == step:
             raise Killed
-        found: dict[str, Tensor] = losses(number, progress)
-        return found
+        return batch(number, progress)
 
-    recipe.losses = ending  # type: ignore[attr-defined]
+    recipe.batch = ending  # type: ignore[attr-defined]
     return recipe
 
 
@@ -273,7 +273,7 @@ def test_the_depthwise_gradient_is_that_of_pytorch(side: int) -> None:
 
 def tiny_trunk(photos: PhotoSet) -> trunk.TrunkRecipe:
     recipe = trunk.TrunkRecipe(photos, drawn_signals(photos), 0, TINY, sides=((1.0, 32),))
-    recipe.batch = 4
+    recipe.size = 4
     return recipe
 
 
@@ -288,6 +288,43 @@ def test_a_killed_run_resumed_ends_in_the_same_weights(photos: PhotoSet, tmp_pat
         assert torch.equal(value, resumed[name]), name
     kept = averaged_weights(tmp_path / "cut" / "checkpoint.safetensors")
     assert torch.equal(kept["logit_scale"], resumed["logit_scale"])
+
+
+def recipe_on(kind: str, photos: PhotoSet, device: str) -> TextRecipe | mae.MAERecipe | trunk.TrunkRecipe:
+    if kind == "trunk":
+        return trunk.TrunkRecipe(photos, drawn_signals(photos), 0, TINY, sides=((1.0, 32),), device=device)
+    if kind == "mae":
+        return mae.MAERecipe(photos, 0, TINY_MAE, device=device)
+    texts, tokenizer = drawn_texts()
+    places = LabelPlaces([("dog", "puppy"), ("car",)], unit(2, 384), np.array([0.5, 0.5]))
+    config = text_config(tokenizer, width=64, depth=1)  # type: ignore[arg-type]
+    return TextRecipe(texts, tokenizer, 0, config, places, device=device)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["trunk", "mae", "text"])
+def test_a_step_is_computed_on_the_device_alone(kind: str, photos: PhotoSet) -> None:
+    # The meta device computes shapes, and refuses a tensor that was left on the CPU as a GPU would.
+    recipe = recipe_on(kind, photos, "meta")
+    for step in range(4):
+        found = recipe.losses(recipe.batch(step, 0.0))  # type: ignore[arg-type]
+        assert {value.device.type for value in found.values()} == {"meta"}
+        found["total"].backward()  # type: ignore[no-untyped-call]
+    assert all(p.grad is None or p.grad.device.type == "meta" for p in recipe.module.parameters())
+
+
+def test_batches_prepared_ahead_are_those_of_their_steps(photos: PhotoSet, tmp_path: Path) -> None:
+    met = []
+    recipe = SimpleNamespace(module=nn.Linear(1, 1), rate=1e-3, weight_decay=0.0, average=0.9)
+    recipe.batch = lambda step, progress: (step, progress)
+
+    def losses(batch: tuple[int, float]) -> dict[str, Tensor]:
+        met.append(batch)
+        return {"total": recipe.module(torch.ones(1, 1)).square().sum()}
+
+    recipe.losses = losses
+    # Any name but "cpu" prepares ahead; the module here stays where it is.
+    train(recipe, Run(tmp_path / "run", steps=9, device="elsewhere"))
+    assert met == [(step, step / 9) for step in range(9)]
 
 
 def test_a_run_writes_metrics_that_can_be_plotted(photos: PhotoSet, tmp_path: Path) -> None:
@@ -332,10 +369,10 @@ def test_the_trunk_learns_the_labels(photos: PhotoSet, tmp_path: Path) -> None:
     recipe = tiny_trunk(photos)
     recipe.rate = 4e-3
     with torch.no_grad():
-        before = recipe.losses(1000, 0.5)["labels"]
+        before = recipe.losses(recipe.batch(1000, 0.5))["labels"]
     train(recipe, Run(tmp_path / "run", steps=30))
     with torch.no_grad():
-        after = recipe.losses(1000, 0.5)["labels"]
+        after = recipe.losses(recipe.batch(1000, 0.5))["labels"]
     assert float(after) < 0.7 * float(before)
 
 
@@ -362,7 +399,7 @@ def test_texts_are_padded_with_the_end_and_cut_at_the_context() -> None:
 def test_the_text_tower_comes_nearer_to_the_teacher(tmp_path: Path) -> None:
     recipe = text_recipe()
     run = Run(tmp_path / "text", steps=40)
-    first = float(recipe.losses(0, 0.0)["away"].detach())
+    first = float(recipe.losses(recipe.batch(0, 0.0))["away"].detach())
     recipe.module.load_state_dict(train(recipe, run))
     recipe.module.eval()
     ids, _ = encode(recipe.tokenizer, recipe.texts.names[:3])
@@ -452,12 +489,14 @@ def test_the_second_run_of_the_text_tower_tells_labels_apart(photos: PhotoSet, t
     )
     config = text_config(tokenizer, width=64, depth=1)  # type: ignore[arg-type]
     recipe = TextRecipe(texts, tokenizer, 0, config, places)  # type: ignore[arg-type]
-    recipe.batch = 8
-    names = [losses for step in range(6) if "told_apart" in (losses := recipe.losses(step, 0.0))]
+    recipe.size = 8
+    names = [
+        losses for step in range(6) if "told_apart" in (losses := recipe.losses(recipe.batch(step, 0.0)))
+    ]
     before = float(names[0]["told_apart"].detach())
-    recipe.module.load_state_dict(train(recipe, Run(tmp_path / "again", steps=40)))
-    step = next(s for s in range(100, 120) if "told_apart" in recipe.losses(s, 0.0))
-    assert float(recipe.losses(step, 0.0)["told_apart"].detach()) < 0.5 * before
+    recipe.module.load_state_dict(train(recipe, Run(tmp_path / "again", steps=150)))
+    step = next(s for s in range(100, 120) if "told_apart" in recipe.losses(recipe.batch(s, 0.0)))
+    assert float(recipe.losses(recipe.batch(step, 0.0))["told_apart"].detach()) < 0.5 * before
 
 
 def test_every_kind_of_folder_is_measured_and_its_card_written(
@@ -549,15 +588,16 @@ def test_a_run_needs_an_end(photos: PhotoSet, tmp_path: Path) -> None:
 
 def test_the_budget_ends_a_run_by_time(photos: PhotoSet, tmp_path: Path) -> None:
     recipe = SimpleNamespace(
-        module=nn.Linear(1, 1), rate=1e-3, weight_decay=0.0, average=0.9, losses=lambda step, progress: None
+        module=nn.Linear(1, 1), rate=1e-3, weight_decay=0.0, average=0.9, batch=None, losses=None
     )
     seen: list[float] = []
 
-    def losses(step: int, progress: float) -> dict[str, Tensor]:
+    def batch(step: int, progress: float) -> Tensor:
         seen.append(progress)
-        return {"total": recipe.module(torch.ones(1, 1)).square().sum()}
+        return torch.ones(1, 1)
 
-    recipe.losses = losses
+    recipe.batch = batch
+    recipe.losses = lambda ones: {"total": recipe.module(ones).square().sum()}
     train(recipe, Run(tmp_path / "run", minutes=0.001))
     assert seen[0] == 0.0
     assert seen == sorted(seen)

@@ -203,7 +203,7 @@ class MainWindow(QMainWindow):
         """Tab follows the eye: the strip comes after the work above it, and before the inspector beside it."""
         last: QWidget = panel
         here = self.nextInFocusChain()
-        while here is not self:
+        while here is not None and here is not self:
             if here.focusPolicy() & Qt.FocusPolicy.TabFocus and panel.isAncestorOf(here):
                 last = here
             here = here.nextInFocusChain()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -47,40 +47,47 @@ class Said:
 
 
 class SaidOrder:
-    """Which words of a person an answer of the catalogue does not know: said since it was asked, or not yet written."""
+    """Which words of a person an answer of the catalogue does not know: said since it was asked, or not yet written.
+
+    By path, because a word on its way outlives the list of photos in which it was said.
+    """
 
     def __init__(self) -> None:
         self._clock = 0
-        self._unwritten = Counter[int]()  # by place
-        self._written: dict[int, int] = {}  # place -> when
+        self._unwritten = Counter[str]()
+        self._written: dict[str, int] = {}  # when
+        self._words: dict[str, Said | None] = {}  # the last, None for taken back
 
     def now(self) -> int:
         """When a question is asked."""
         return self._clock
 
-    def said(self, places: Iterable[int]) -> None:
-        """A person said something about these photos; it is on its way into the catalogue."""
-        for place in places:
-            self._unwritten[place] += 1
+    def said(self, words: Mapping[str, Said | None]) -> None:
+        """A person said this about these photos; it is on its way into the catalogue."""
+        self._words.update(words)
+        self._unwritten.update(words.keys())
 
-    def wrote(self, places: Iterable[int]) -> None:
+    def wrote(self, paths: Iterable[str]) -> None:
         """It is there (or failed to get there)."""
         self._clock += 1
-        for place in places:
-            self._unwritten[place] -= 1
-            self._written[place] = self._clock
+        for path in paths:
+            self._unwritten[path] -= 1
+            self._written[path] = self._clock
 
-    def newer(self, places: Iterable[int], asked: int) -> set[int]:
-        """Those of the places whose word an answer to a question of `asked` does not know."""
+    def newer(self, paths: Iterable[str], asked: int) -> dict[str, Said | None]:
+        """The words about these photos that an answer to a question of `asked` does not know."""
         return {
-            place for place in places if self._unwritten[place] > 0 or self._written.get(place, -1) > asked
+            path: self._words[path]
+            for path in paths
+            if path in self._words and (self._unwritten[path] > 0 or self._written[path] > asked)
         }
 
 
 @dataclass(frozen=True, eq=False)
 class Looked:
-    """What the catalogue knows of some photos: ids (n,), mtimes (n,), which have an embedding and those rows (m, d)."""
+    """What the catalogue knows of some photos (n): ids, mtimes, which have an embedding and those rows (m, d)."""
 
+    paths: tuple[str, ...]
     ids: npt.NDArray[np.int64]
     mtimes: npt.NDArray[np.int64]
     have: Bools
@@ -105,6 +112,7 @@ def look(catalog: Catalog, paths: Sequence[str], model: str, content_hash: Calla
     places = {photo: place for place, photo in enumerate(ids)}
     said = {places[photo]: Said.of(answer) for photo, answer in catalog.answers(ids).items()}
     return Looked(
+        tuple(paths),
         np.asarray(ids, np.int64),
         np.asarray([stat[1] for stat in stats], np.int64),
         have,
@@ -210,6 +218,7 @@ class Folder:
     """The arrays of the open list. `version` rises when embeddings came or photos went."""
 
     def __init__(self) -> None:
+        self.order = SaidOrder()
         self.clear()
 
     def clear(self) -> None:
@@ -221,7 +230,6 @@ class Folder:
         self.looked = np.zeros(0, bool)
         self.rows: Halves = np.zeros((0, 0), np.float16)
         self.said: dict[int, Said] = {}
-        self.order = SaidOrder()
 
     def grow(self, count: int) -> None:
         """There are `count` photos now."""
@@ -238,17 +246,21 @@ class Folder:
         self.looked = np.zeros(len(self.looked), bool)
         self.rows = np.zeros((len(self.ids), 0), np.float16)
 
-    def put_looked(self, start: int, looked: Looked, asked: int = 0) -> None:
-        """Take over what the catalogue knew about the photos from `start` on when `order.now()` was `asked`."""
+    def put_looked(self, start: int, looked: Looked, asked: int = 0) -> bool:
+        """Take over what the catalogue knew about the photos from `start` on when `order.now()` was `asked`; returns
+        whether other words of a person are shown now."""
         stop = start + len(looked.ids)
         self.ids[start:stop] = looked.ids
         self.mtimes[start:stop] = looked.mtimes
         self.looked[start:stop] = True
-        for place in set(range(start, stop)) - self.order.newer(range(start, stop), asked):
-            self.said.pop(place, None)
-            if place - start in looked.said:
-                self.said[place] = looked.said[place - start]
         self.put_rows(start + np.flatnonzero(looked.have), looked.rows)
+        newer, others = self.order.newer(looked.paths, asked), False
+        for i, path in enumerate(looked.paths):
+            word = newer[path] if path in newer else looked.said.get(i)
+            others |= self.said.pop(start + i, None) != word
+            if word is not None:
+                self.said[start + i] = word
+        return others
 
     def put_rows(self, places: npt.NDArray[np.int64], rows: npt.NDArray[np.float16]) -> None:
         """Embeddings (m, d) of the photos at `places`."""

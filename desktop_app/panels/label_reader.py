@@ -155,9 +155,9 @@ class PhotoReader(QObject):
             return
         looked: Looked = outcome.value
         places = tuple(range(start, start + len(looked.ids)))
-        self.folder.put_looked(start, looked, asked)
+        others = self.folder.put_looked(start, looked, asked)
         self._arrived(places, looked)
-        if looked.said:
+        if others:
             self.said_changed.emit()
         self._look_next()
         self._add_missing([i for i in places if not self.folder.have[i] and i - start not in looked.errors])

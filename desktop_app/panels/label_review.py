@@ -8,7 +8,7 @@ from PySide6.QtCore import QObject, Signal
 
 from desktop_app.catalog import Catalog, Change
 from desktop_app.label_book import LabelBook
-from desktop_app.label_folder import Said, SaidOrder
+from desktop_app.label_folder import Said
 from desktop_app.panels.label_reader import PhotoReader
 from desktop_app.photo_list import Mark
 from desktop_app.session import Session, as_user_error
@@ -89,17 +89,15 @@ class Review(QObject):
             return
         photos = self._session.photos
         self._reader.put_said(said)
-        order = self._reader.folder.order
-        order.said(said)
+        self._reader.folder.order.said({photos[place]: word for place, word in said.items()})
         self._stepped("person")
-        call = partial(
-            _keep, self._session.catalog, verb, {photos[place]: word for place, word in words.items()}
-        )
+        told = {photos[place]: word for place, word in words.items()}
+        call = partial(_keep, self._session.catalog, verb, told)
         # One lane and one after the other: an undo must not overtake what it undoes. Closing the window loses none.
-        self._session.work.once(call, partial(self._kept, order, tuple(said)), lane="model", must=True)
+        self._session.work.once(call, partial(self._kept, tuple(told)), lane="model", must=True)
 
-    def _kept(self, order: SaidOrder, places: Sequence[int], outcome: Outcome) -> None:
-        order.wrote(places)
+    def _kept(self, paths: Sequence[str], outcome: Outcome) -> None:
+        self._reader.folder.order.wrote(paths)
         self._named(outcome)
 
     # --- undo and redo
@@ -144,24 +142,27 @@ class Review(QObject):
             self.steps_changed.emit()
 
     def _travel(self, *, back: bool) -> None:
-        ids = self._reader.folder.ids[: self._reader.folder.count].tolist()
-        call = partial(_travelled, self._session.catalog, ids, back)
-        done = partial(self._arrived, self._reader.generation)
-        self._session.work.once(call, done, lane="model", must=True)
+        folder = self._reader.folder
+        ids = folder.ids[: folder.count].tolist()
+        known = {photo: path for photo, path in zip(ids, self._session.photos, strict=False) if photo}
+        call = partial(_travelled, self._session.catalog, known, back)
+        self._session.work.once(call, self._arrived, lane="model", must=True)
 
-    def _arrived(self, generation: int, outcome: Outcome) -> None:
+    def _arrived(self, outcome: Outcome) -> None:
         if outcome.error is not None:
             self._named(outcome)
             return
-        words, names = outcome.value
-        if generation == self._reader.generation:  # else another folder is open: its words are looked up anew
-            folder = self._reader.folder
-            before = {place: None for place in folder.said if place not in words}
-            newer = folder.order.newer({**before, **words}, folder.order.now())
-            found = {place: word for place, word in {**before, **words}.items() if place not in newer}
-            self._reader.put_said(found)
-            folder.order.said(found)
-            folder.order.wrote(found)  # a look that was asked before knows nothing of this step
+        words, asked, names = outcome.value
+        # The list may have been read again since, or be another one: by path, and only what was asked about.
+        photos, folder = self._session.photos, self._reader.folder
+        shown = {photos[place] for place in folder.said if place < len(photos)}
+        found = {path: words.get(path) for path in words.keys() | (shown & asked)}
+        for path in folder.order.newer(found, folder.order.now()):
+            del found[path]  # said after this step
+        folder.order.said(found)
+        folder.order.wrote(found)  # a look that was asked before knows nothing of this step
+        places = {photos.index(path): word for path, word in found.items()}
+        self._reader.put_said({place: word for place, word in places.items() if place >= 0})
         self._take_names(names)
 
     def _named(self, outcome: Outcome) -> None:
@@ -214,13 +215,13 @@ def _names(catalog: Catalog) -> tuple[Change | None, Change | None]:
 
 
 def _travelled(
-    catalog: Catalog, ids: Sequence[int], back: bool
-) -> tuple[dict[int, Said], tuple[Change | None, Change | None]]:
-    """Undo or redo, and what holds for the open photos (by their numbers, 0 for not known) afterwards."""
+    catalog: Catalog, photos: Mapping[int, str], back: bool
+) -> tuple[dict[str, Said], frozenset[str], tuple[Change | None, Change | None]]:
+    """Undo or redo; what holds for the open photos (their paths by their numbers) afterwards, and all their paths."""
     if back:
         catalog.undo()
     else:
         catalog.redo()
-    places = {photo: place for place, photo in enumerate(ids) if photo}
-    words = {places[photo]: Said.of(answer) for photo, answer in catalog.answers(list(places)).items()}
-    return {place: word for place, word in words.items() if word is not None}, _names(catalog)
+    words = {photos[photo]: Said.of(answer) for photo, answer in catalog.answers(list(photos)).items()}
+    said = {path: word for path, word in words.items() if word is not None}
+    return said, frozenset(photos.values()), _names(catalog)

@@ -97,15 +97,64 @@ def test_an_undo_does_not_take_back_what_was_said_after_it(desk: Desk) -> None:
     assert desk.reader.folder.said[0].label == "dog"
 
 
+def open_again(desk: Desk, *photos: Path) -> None:
+    """What reading a folder does to the list of photos."""
+    desk.session.photos.clear()
+    desk.reader.folder.clear()
+    desk.session.photos.extend(map(str, photos))
+    desk.reader.folder.grow(len(photos))
+
+
+def test_a_folder_read_again_shows_a_word_that_is_still_on_its_way(desk: Desk) -> None:
+    folder = desk.reader.folder
+
+    def look() -> Looked:
+        return label_calls.look_up(desk.catalog, list(desk.session.photos), "m")
+
+    for word in ("cat", "dog"):
+        asked, before = folder.order.now(), look()
+        desk.review.confirm([0], word)
+        open_again(desk, desk.photo)
+        folder.put_looked(0, before, asked)
+        assert folder.said == {0: Said(word)}, "it is not written yet, and is not lost for that"
+        desk.deliver()
+        open_again(desk, desk.photo)
+        folder.put_looked(0, before, asked)
+        assert folder.said == {0: Said(word)}, "it was written after that look"
+        folder.put_looked(0, look(), folder.order.now())
+        assert folder.said == {0: Said(word)}
+    asked, before = folder.order.now(), look()
+    desk.review.clear([0])
+    open_again(desk, desk.photo)
+    folder.put_looked(0, before, asked)
+    assert folder.said == {}, "what was taken back does not come back"
+
+
+def test_an_undo_that_arrives_after_the_folder_was_read_again_is_shown(desk: Desk) -> None:
+    desk.review.confirm([0], "cat")
+    desk.deliver()
+    folder = desk.reader.folder
+    folder.ids = np.array([desk.catalog.photo(desk.photo).id])  # type: ignore[union-attr]
+    asked, before = folder.order.now(), label_calls.look_up(desk.catalog, [str(desk.photo)], "m")
+    desk.review.undo()
+    open_again(desk, desk.photo)
+    folder.put_looked(0, before, asked)
+    desk.deliver()
+    assert folder.said == {}
+    folder.put_looked(0, before, asked)
+    assert folder.said == {}, "that look knows nothing of the undo"
+
+
 def test_an_undo_that_arrives_in_another_folder_is_named_and_changes_nothing_there(desk: Desk) -> None:
     desk.review.confirm([0], "cat")
     desk.deliver()
-    desk.reader.folder.ids = np.array([desk.catalog.photo(desk.photo).id])  # type: ignore[union-attr]
+    folder = desk.reader.folder
+    folder.ids = np.array([desk.catalog.photo(desk.photo).id])  # type: ignore[union-attr]
     assert desk.review.words[0].startswith("confirm")
     desk.review.undo()
-    desk.reader.generation += 1
-    said = dict(desk.reader.folder.said)
+    open_again(desk, desk.photo.with_name("b.jpg"))
+    folder.said = {0: Said("owl")}
     desk.deliver()
     assert desk.kept() == {}
-    assert desk.reader.folder.said == said
+    assert folder.said == {0: Said("owl")}
     assert desk.review.words == ("", "confirm “cat”, 1 photo")

@@ -69,10 +69,10 @@ class Thumbnails(QObject):
         """Decode this photo (all, where empty) again when it is next shown."""
         self._pixmaps.drop(path)
         self._fitted.drop(path)
-        if not path:
-            for asked in self._pending:
-                self._session.work.drop(f"thumb {asked}")  # of the file as it was
-            self._pending.clear()
+        for asked in [path] if path else list(self._pending):
+            # Of the file as it was, whether it waits or is being decoded: neither may arrive.
+            self._session.work.drop(f"thumb {asked}")
+            self._pending.pop(asked, None)
 
     def prune_disk(self) -> None:
         """Bring the folder of thumbnails below its limit, oldest first, on the io lane."""

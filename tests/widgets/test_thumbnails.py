@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from PySide6.QtWidgets import QApplication
 from desktop_app import thumbnail_files
 from desktop_app.widgets import thumbnails
 from desktop_app.widgets.thumbnails import Thumbnails
-from desktop_app.work import Outcome
+from desktop_app.work import Outcome, Work
+from tests.waiting import until
 
 BOX = QSize(160, 120)
 
@@ -206,3 +208,38 @@ def test_what_waits_of_a_file_as_it_was_is_never_decoded(shell: Shell, photo: st
     assert shell.work.run() == 0
     kept.get(photo)
     assert shell.work.run() == 1
+
+
+@pytest.mark.parametrize("all_of_them", [True, False])
+def test_a_decode_under_way_does_not_bring_back_what_was_forgotten(
+    shell: Shell, photo: str, monkeypatch: pytest.MonkeyPatch, all_of_them: bool
+) -> None:
+    begun, free = threading.Event(), threading.Event()
+    colours = iter([10, 200])
+
+    def load(path: str, folder: Path) -> np.ndarray:
+        colour = next(colours)
+        begun.set()
+        assert free.wait(60)
+        return np.full((40, 40, 4), colour, np.uint8)
+
+    monkeypatch.setattr(thumbnail_files, "load", load)
+    arrived: list[Callable[[], None]] = []
+    work = Work(post=arrived.append)
+    shell.work = work  # type: ignore[assignment]
+    kept = of(shell)
+    ready: list[str] = []
+    kept.ready.connect(ready.append)
+    kept.get(photo)
+    assert begun.wait(60)
+    kept.forget("" if all_of_them else photo)  # the file was written again
+    kept.get(photo)
+    free.set()
+    until(lambda: len(arrived) == 2)
+    for call in arrived:
+        call()
+    assert ready == [photo], "the picture of the file as it was is never shown"
+    pixmap = kept.get(photo)
+    assert pixmap is not None
+    assert pixmap.toImage().pixelColor(5, 5).red() == 200
+    assert work.close(60)

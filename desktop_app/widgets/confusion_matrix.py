@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QRect, Qt, Signal
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt, Signal
 from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPen
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -156,10 +156,6 @@ class NumberTable(QTableView):
             self.opened.emit(self.currentIndex().row(), self.currentIndex().column())
             return
         super().keyPressEvent(event)
-
-    def cell_rect(self, row: int, column: int) -> QRect:
-        """Where a cell stands, for the hand of a test."""
-        return self.visualRect(self._numbers.index(row, column))
 
 
 def ramp(part: float) -> QColor:

@@ -187,10 +187,6 @@ class LabelEditor(QWidget):
 
     # --- what hands do
 
-    def focus_entry(self) -> None:
-        """Ready for typing a new label."""
-        self.entry.setFocus(Qt.FocusReason.ShortcutFocusReason)
-
     def paste(self) -> None:
         """Add every line of the clipboard as a label."""
         self.add_asked.emit(QGuiApplication.clipboard().text())

@@ -69,11 +69,6 @@ class MaskCanvas(ImageView):
             self.brush_radius = cells * self._mask.unit / self._mask.width / 2
         self.update()
 
-    @property
-    def cursor_cell(self) -> Cell:
-        """Where the keyboard's cursor stands (row, column)."""
-        return self._cursor
-
     # --- mouse
 
     def _cells(self, start: Cell, end: Cell) -> frozenset[Cell]:

@@ -41,7 +41,6 @@ class Section(QWidget):
         self._button.toggled.connect(self._toggled)
         row.addWidget(self._button)
         row.addStretch(1)
-        self._aside = row
         outer.addLayout(row)
         self._holder = QWidget()
         self.body = QVBoxLayout(self._holder)
@@ -50,10 +49,6 @@ class Section(QWidget):
         outer.addWidget(self._holder)
         self._toggled(open_)
         theme.current().changed.connect(self._arrow)
-
-    def add_aside(self, widget: QWidget) -> None:
-        """A small control at the right end of the heading."""
-        self._aside.addWidget(widget)
 
     def _toggled(self, shown: bool) -> None:
         self._holder.setVisible(shown)

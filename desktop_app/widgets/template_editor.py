@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
@@ -193,9 +193,3 @@ class TemplateEditor(QWidget):
         row = self.list.currentIndex().row()
         if 0 <= row < len(self._templates):
             self.edited.emit(row, replace(self._templates[row], weight=value))
-
-    def keep_focus_order(self) -> None:
-        """Tab goes down the column as the eye does."""
-        for one, other in ((self.sets, self.list), (self.list, self.entry), (self.entry, self.weight)):
-            QWidget.setTabOrder(one, other)
-        self.preview.setFocusPolicy(Qt.FocusPolicy.ClickFocus)

@@ -1,7 +1,6 @@
 """A slider with its name and its value: one control for a number between two ends."""
 
 from collections.abc import Callable
-from itertools import pairwise
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
@@ -56,13 +55,6 @@ class ValueSlider(QWidget):
         """Move the slider; `changed` is emitted only if it moved."""
         self.slider.setValue(round((value - self._low) / (self._high - self._low) * self._steps))
         self._value.setText(self._show(self.value()))
-
-    def set_ticks(self, values: list[float]) -> None:
-        """Ticks where the slider has an even interval that hits all values."""
-        places = [round((v - self._low) / (self._high - self._low) * self._steps) for v in values]
-        gaps = [b - a for a, b in pairwise(places)]
-        self.slider.setTickPosition(QSlider.TickPosition.TicksBelow)
-        self.slider.setTickInterval(min(gaps, default=self._steps // 4))
 
     def _moved(self) -> None:
         self._value.setText(self._show(self.value()))

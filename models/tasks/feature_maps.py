@@ -47,7 +47,10 @@ class Maps:
 
     def layer(self, name: str) -> Layer:
         """The description of a layer; KeyError for an unknown name."""
-        return next((layer for layer in self.layers if layer.name == name), None) or _unknown(name)
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        raise KeyError(name)
 
     def output(self, name: str) -> Numbers:
         """(c,h,w) float32 of a layer."""
@@ -57,10 +60,6 @@ class Maps:
         """The place (row, column) of the layer under a place on the picture, 0..1 each."""
         _, rows, columns = self.outputs[name].shape
         return min(max(int(y * rows), 0), rows - 1), min(max(int(x * columns), 0), columns - 1)
-
-
-def _unknown(name: str) -> Layer:
-    raise KeyError(name)
 
 
 class FeatureCache:
@@ -301,29 +300,17 @@ def similarity(maps: Maps, name: str, x: float, y: float) -> Numbers:
     return clipped
 
 
-@dataclass(frozen=True)
-class TopPhoto:
-    """A photo and the place (0..1 each, of what the model sees) where a channel is strongest."""
-
-    path: Path
-    value: float
-    x: float
-    y: float
-
-
 @dataclass(frozen=True, eq=False)
 class Scanned:
-    """One photo of a scan: the maximum of every channel (c,) float16 and its flat place (c,) in `shape`; or an error.
+    """One photo of a scan: the maximum of every channel (c,) float16, or an error.
 
-    Keep them (they are a photo's answer for every channel of the layer) and rank with `top_photos`.
+    Keep them: they are a photo's answer for every channel of the layer.
     """
 
     path: Path
     done: int
     total: int
     maxima: Half | None
-    places: NDArray[np.int32] | None
-    shape: tuple[int, int]
     error: ImageError | None = None
 
 
@@ -336,25 +323,11 @@ def scan(cache: FeatureCache, paths: Iterable[Path], name: str) -> Iterator[Scan
         try:
             pixels, _ = images.prepare_file(path, cache.preprocess)
         except ImageError as error:
-            yield Scanned(path, done, len(chosen), None, None, (0, 0), error)
+            yield Scanned(path, done, len(chosen), None, error)
             continue
         first = next(cache.module.parameters())
         with torch.inference_mode():
             tensor = torch.from_numpy(pixels)[None].to(first.device, first.dtype)
             output = cache.trunk.features(tensor, upto=name)[name]
-            flat, places = output[0].flatten(1).max(dim=1)
-        shape = (int(output.shape[2]), int(output.shape[3]))
-        maxima = flat.float().clamp(-LARGEST, LARGEST).cpu().numpy().astype(np.float16)
-        yield Scanned(path, done, len(chosen), maxima, places.cpu().numpy().astype(np.int32), shape)
-
-
-def top_photos(scanned: Iterable[Scanned], index: int, count: int = 9) -> tuple[TopPhoto, ...]:
-    """The photos in which a channel is strongest, best first."""
-    found = []
-    for photo in scanned:
-        if photo.maxima is None or photo.places is None:
-            continue
-        row, column = divmod(int(photo.places[index]), photo.shape[1])
-        place = ((column + 0.5) / photo.shape[1], (row + 0.5) / photo.shape[0])
-        found.append(TopPhoto(photo.path, float(photo.maxima[index]), *place))
-    return tuple(sorted(found, key=lambda photo: (-photo.value, str(photo.path)))[:count])
+            maxima = output[0].amax(dim=(1, 2)).float().clamp(-LARGEST, LARGEST)
+        yield Scanned(path, done, len(chosen), maxima.cpu().numpy().astype(np.float16))

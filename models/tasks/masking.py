@@ -5,7 +5,6 @@ Works with any network that has `embed_patches` and `reconstruct(pixels, mask, t
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
@@ -65,12 +64,6 @@ class MaskResult:
     tokens_all: int
     compute_saved: float
     """Share of the encoder's multiply-adds that hiding saved, 0..1 (0 for SimMIM, which encodes mask tokens too)."""
-
-    def error_at(self, x: float, y: float) -> float | None:
-        """The error at a place of the picture (0..1 each) in grey levels; None where the patch is visible."""
-        rows, columns = self.error.shape
-        found = float(self.error[min(int(y * rows), rows - 1), min(int(x * columns), columns - 1)])
-        return None if math.isnan(found) else found
 
 
 @dataclass(frozen=True, eq=False)
@@ -243,11 +236,6 @@ def _bytes(picture: NDArray[np.float32]) -> Picture:
     return (picture * 255 + 0.5).astype(np.uint8)
 
 
-def reconstruct(painter: Painter, request: MaskRequest) -> MaskResult:
-    """See Painter.reconstruct."""
-    return painter.reconstruct(request)
-
-
 @dataclass(frozen=True)
 class SweepRequest:
     """The same photo at every ratio (0..1) and seed; masks of one seed are nested."""
@@ -320,26 +308,6 @@ class Why75:
     tokens_seen: int
     tokens_all: int
     compute_saved: float
-
-    @property
-    def sentence(self) -> str:
-        """The same in plain words."""
-        few, much = _decibel(self.few_copying), _decibel(self.many_copying)
-        start = (
-            f"With {self.few_ratio:.0%} hidden, copying from the neighbours alone reaches {few} on this picture "
-            f"(the model {_decibel(self.few_model)}), so there is little to learn; with 75 % hidden copying falls to "
-            f"{much} (the model {_decibel(self.many_model)})"
-        )
-        if self.compute_saved <= 0:
-            return f"{start}. This model encodes hidden places too, so hiding more saves it no work."
-        return (
-            f"{start}, and the encoder read {self.tokens_seen} of {self.tokens_all} patches, "
-            f"which saved {self.compute_saved:.0%} of its work."
-        )
-
-
-def _decibel(value: float) -> str:
-    return "an exact match" if math.isinf(value) else f"{value:.1f} dB"
 
 
 def why_75(painter: Painter, rgb: Picture, key: Hashable, seed: int = 0) -> Why75:

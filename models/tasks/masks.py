@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -88,10 +87,6 @@ class Mask:
         """The nearest mask over another size of picture, or in other cells."""
         return Mask(self.of_patches(-(-height // unit), -(-width // unit)), unit, height, width)
 
-    def inverted(self) -> Mask:
-        """Hidden and visible exchanged."""
-        return Mask(~self.hidden, self.unit, self.height, self.width)
-
 
 def make_mask(
     height: int,
@@ -170,16 +165,6 @@ def _block_order(rows: int, columns: int, chance: np.random.Generator) -> NDArra
     return np.concatenate([*order, chance.permutation(rest)]).astype(np.intp)
 
 
-def paint(mask: Mask, cells: Iterable[Cell], hide: bool) -> Mask:
-    """The mask with these cells (row, column) hidden or shown; cells outside are left out."""
-    hidden = mask.hidden.copy()
-    rows, columns = hidden.shape
-    for row, column in cells:
-        if 0 <= row < rows and 0 <= column < columns:
-            hidden[row, column] = hide
-    return Mask(hidden, mask.unit, mask.height, mask.width)
-
-
 def stroke(start: Cell, end: Cell, radius: float = 0.0) -> frozenset[Cell]:
     """The cells under a round brush of `radius` cells drawn from one cell to another, without gaps."""
     steps = max(abs(end[0] - start[0]), abs(end[1] - start[1]), 1)
@@ -198,44 +183,6 @@ def stroke(start: Cell, end: Cell, radius: float = 0.0) -> frozenset[Cell]:
         for step in range(steps + 1)
     }
     return frozenset((row + down, column + across) for row, column in line for down, across in disc)
-
-
-class History:
-    """Undo and redo of masks. Masks are values, so a step is just another mask."""
-
-    def __init__(self, first: Mask, limit: int = 200) -> None:
-        self._masks = [first]
-        self._at = 0
-        self._limit = limit
-
-    @property
-    def mask(self) -> Mask:
-        return self._masks[self._at]
-
-    @property
-    def can_undo(self) -> bool:
-        return self._at > 0
-
-    @property
-    def can_redo(self) -> bool:
-        return self._at + 1 < len(self._masks)
-
-    def push(self, mask: Mask) -> None:
-        """Make `mask` the present one; what was undone is gone. The same mask again is no step."""
-        if mask == self.mask:
-            return
-        self._masks = [*self._masks[: self._at + 1], mask][-self._limit :]
-        self._at = len(self._masks) - 1
-
-    def undo(self) -> Mask:
-        """One step back, or the first mask."""
-        self._at = max(self._at - 1, 0)
-        return self.mask
-
-    def redo(self) -> Mask:
-        """One step forth, or the last mask."""
-        self._at = min(self._at + 1, len(self._masks) - 1)
-        return self.mask
 
 
 def to_json(mask: Mask) -> str:

@@ -21,7 +21,7 @@ from models.families.vit_relative import RelativeViTConfig
 from models.onnx_export import least_cosine, sample
 from models.runtime import Model, entries_of, open_model
 from models.spec import Capability, ModelSpec, Preprocess
-from models.tasks.masking import MaskRequest, Painter, reconstruct
+from models.tasks.masking import MaskRequest, Painter
 
 BAR = 0.9999
 RATIOS = (0.1, 0.5, 0.75, 0.9)
@@ -157,7 +157,7 @@ def test_the_painter_paints_on_the_engine_that_the_model_names(
     results = []
     for model in (one, other):
         painter = Painter.of(model)
-        results.append([reconstruct(painter, MaskRequest(rgb, "a", painter.mask(r))) for r in (0.2, 0.75)])
+        results.append([painter.reconstruct(MaskRequest(rgb, "a", painter.mask(r))) for r in (0.2, 0.75)])
     assert asked == ["reconstruct", "reconstruct"]
     for expected, found in zip(*results, strict=True):
         assert np.abs(expected.pasted.astype(int) - found.pasted).max() <= 1
@@ -180,7 +180,7 @@ def test_a_graph_paints_without_the_network(
     assert (painter.side, painter.patch, painter.grid) == (wanted.side, wanted.patch, wanted.grid)
     assert (painter.units, painter.usual_unit) == (wanted.units, wanted.usual_unit)
     rgb = np.random.default_rng(0).integers(0, 256, (60, 70, 3), np.uint8)
-    found = reconstruct(painter, MaskRequest(rgb, "a", painter.mask(0.75)))
-    expected = reconstruct(wanted, MaskRequest(rgb, "a", wanted.mask(0.75)))
+    found = painter.reconstruct(MaskRequest(rgb, "a", painter.mask(0.75)))
+    expected = wanted.reconstruct(MaskRequest(rgb, "a", wanted.mask(0.75)))
     assert (found.tokens_seen, found.tokens_all) == (expected.tokens_seen, expected.tokens_all)
     assert found.compute_saved == expected.compute_saved

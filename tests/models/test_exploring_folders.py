@@ -19,7 +19,7 @@ from models.runtime import open_model
 from models.spec import Preprocess
 from models.tasks.explain import explain_class, top_classes
 from models.tasks.feature_maps import FeatureCache
-from models.tasks.masking import MaskRequest, Painter, reconstruct
+from models.tasks.masking import MaskRequest, Painter
 
 PREPROCESS = Preprocess(resize=32, crop=(32, 32))
 PHOTO = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
@@ -64,7 +64,7 @@ def test_a_masking_folder_paints_on_either_engine(make: Any, engine: Any, tmp_pa
     folder = folder_of(make(), tmp_path / "model")
     model = open_model(folder, device="cpu", engine=engine, cache=tmp_path / "cache")
     painter = Painter.of(model)
-    result = reconstruct(painter, MaskRequest(PHOTO, "photo", painter.mask(0.5)))
+    result = painter.reconstruct(MaskRequest(PHOTO, "photo", painter.mask(0.5)))
     assert result.pasted.shape == (32, 32, 3)
     pixels = painter.view(PHOTO, "photo").pixels[None]
     painted = model.run("reconstruct", pixel_values=pixels, mask=result.patches.reshape(1, -1))

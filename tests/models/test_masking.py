@@ -32,7 +32,6 @@ from models.tasks.masking import (
     SweepRequest,
     SweepStep,
     curve,
-    reconstruct,
     sweep,
     why_75,
 )
@@ -71,7 +70,7 @@ def painter() -> Painter:
 
 def test_a_result_shows_what_the_model_saw_and_made_of_it(painter: Painter) -> None:
     rgb = photo()
-    result = reconstruct(painter, MaskRequest(rgb, "a", painter.mask(0.75, seed=4)))
+    result = painter.reconstruct(MaskRequest(rgb, "a", painter.mask(0.75, seed=4)))
     for shown in (result.original, result.masked, result.reconstruction, result.pasted):
         assert shown.shape == (64, 64, 3)
         assert shown.dtype == np.uint8
@@ -84,14 +83,10 @@ def test_a_result_shows_what_the_model_saw_and_made_of_it(painter: Painter) -> N
     assert np.array_equal(np.isnan(result.error), ~result.patches)
     assert (result.tokens_seen, result.tokens_all) == (16, 64)
     assert 0.7 < result.compute_saved < 0.95
-    for (row, column), hidden_here in np.ndenumerate(result.patches):
-        found = result.error_at((column + 0.5) / 8, (row + 0.5) / 8)
-        assert found == (result.error[row, column] if hidden_here else None)
-    assert result.error_at(1.0, 1.0) == result.error_at(0.99, 0.99)
 
 
 def test_scores_are_of_the_hidden_pixels(painter: Painter) -> None:
-    result = reconstruct(painter, MaskRequest(photo(), "a", painter.mask(0.5)))
+    result = painter.reconstruct(MaskRequest(photo(), "a", painter.mask(0.5)))
     hidden = result.patches.repeat(8, 0).repeat(8, 1)
     difference = (result.original[hidden] / 255.0 - result.reconstruction[hidden] / 255.0) ** 2
     assert result.score.mse == pytest.approx(difference.mean(), rel=0.02)
@@ -102,7 +97,7 @@ def test_scores_are_of_the_hidden_pixels(painter: Painter) -> None:
 
 def test_the_picture_painted_is_the_networks(painter: Painter) -> None:
     module, rgb = mae(), photo()
-    result = reconstruct(Painter(module, PREPROCESS), MaskRequest(rgb, "a", painter.mask(0.75)))
+    result = Painter(module, PREPROCESS).reconstruct(MaskRequest(rgb, "a", painter.mask(0.75)))
     pixels = torch.from_numpy(images.prepare(rgb, PREPROCESS))[None]
     with torch.no_grad():
         painted = module.reconstruct(pixels, torch.from_numpy(result.patches.reshape(1, -1).copy()))
@@ -157,7 +152,7 @@ def test_what_does_not_change_with_the_mask_is_computed_once() -> None:
     counting = Counting(mae())
     painter = Painter(counting, PREPROCESS)
     for ratio in (0.1, 0.5, 0.9):
-        reconstruct(painter, MaskRequest(photo(), "a", painter.mask(ratio)))
+        painter.reconstruct(MaskRequest(photo(), "a", painter.mask(ratio)))
     assert (counting.embedded, counting.painted) == (1, 3)
     for key in "bcdea":
         painter.view(photo(), key)
@@ -167,7 +162,7 @@ def test_what_does_not_change_with_the_mask_is_computed_once() -> None:
 def test_nested_masks_make_dragging_continuous(painter: Painter) -> None:
     before = None
     for ratio in np.linspace(0, 0.95, 20):
-        result = reconstruct(painter, MaskRequest(photo(), "a", painter.mask(float(ratio), seed=7)))
+        result = painter.reconstruct(MaskRequest(photo(), "a", painter.mask(float(ratio), seed=7)))
         if before is not None:
             assert not (before & ~result.patches).any()
         before = result.patches
@@ -175,7 +170,7 @@ def test_nested_masks_make_dragging_continuous(painter: Painter) -> None:
 
 @pytest.mark.parametrize("ratio", [0.0, 1.0])
 def test_nothing_and_everything_can_be_hidden(painter: Painter, ratio: float) -> None:
-    result = reconstruct(painter, MaskRequest(photo(), "a", painter.mask(ratio)))
+    result = painter.reconstruct(MaskRequest(photo(), "a", painter.mask(ratio)))
     assert result.patches.all() == (ratio == 1.0)
     if ratio == 0.0:
         assert result.score == mask_scores.Score(0.0, math.inf)
@@ -192,7 +187,7 @@ def test_simmim_hides_units_of_32_px_over_its_small_patches() -> None:
     assert painter.patch == 4
     assert painter.usual_unit == 32
     assert painter.units == (4, 8, 16, 32)
-    result = reconstruct(painter, MaskRequest(photo(), "a", painter.mask(0.5)))
+    result = painter.reconstruct(MaskRequest(photo(), "a", painter.mask(0.5)))
     assert result.patches.shape == (16, 16)
     groups = result.patches.reshape(2, 8, 2, 8).transpose(0, 2, 1, 3).reshape(4, 64)
     assert sorted(int(group.sum()) for group in groups) == [0, 0, 64, 64]
@@ -202,14 +197,14 @@ def test_simmim_hides_units_of_32_px_over_its_small_patches() -> None:
 def test_a_mask_made_for_one_model_serves_another(painter: Painter) -> None:
     other = Painter(mae(patch_size=16), PREPROCESS)
     mask = other.mask(0.5, seed=3)
-    first, second = (reconstruct(p, MaskRequest(photo(), "a", mask)) for p in (painter, other))
+    first, second = (p.reconstruct(MaskRequest(photo(), "a", mask)) for p in (painter, other))
     assert np.array_equal(first.patches, second.patches.repeat(2, 0).repeat(2, 1))
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 20000), (20000, 3), (5, 7)])
 def test_odd_photos_give_a_picture(painter: Painter, shape: tuple[int, int]) -> None:
     rgb = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
-    result = reconstruct(painter, MaskRequest(rgb, shape, painter.mask(0.75)))
+    result = painter.reconstruct(MaskRequest(rgb, shape, painter.mask(0.75)))
     assert result.pasted.shape == (64, 64, 3)
     assert math.isfinite(result.score.mse)
 
@@ -221,7 +216,7 @@ def test_grey_and_transparent_files_give_a_picture(painter: Painter, tmp_path: P
     made = Image.fromarray(np.asarray(grey).astype(np.uint16) * 200) if mode == "I;16" else grey.convert(mode)
     made.save(path)
     read = images.read(path)
-    result = reconstruct(painter, MaskRequest(read.rgb, path, painter.mask(0.75)))
+    result = painter.reconstruct(MaskRequest(read.rgb, path, painter.mask(0.75)))
     assert result.pasted.shape == (64, 64, 3)
 
 
@@ -295,9 +290,8 @@ def test_why_three_quarters_is_measured_on_the_picture(painter: Painter) -> None
     why = why_75(painter, photo(), "a")
     assert why.few_copying > why.many_copying
     assert (why.tokens_seen, why.tokens_all) == (16, 64)
-    assert "16 of 64 patches" in why.sentence
-    assert f"{why.many_model:.1f} dB" in why.sentence
-    assert "saves it no work" in why_75(Painter(simmim(), PREPROCESS), photo(), "a").sentence
+    assert why.compute_saved > 0.5
+    assert why_75(Painter(simmim(), PREPROCESS), photo(), "a").compute_saved == 0
 
 
 def test_pictures_and_numbers_can_be_saved(steps: list[SweepStep], tmp_path: Path) -> None:
@@ -371,7 +365,7 @@ def test_exports_that_fail_say_why(steps: list[SweepStep], tmp_path: Path) -> No
 
 def test_strategies_all_reach_the_model(painter: Painter) -> None:
     results: list[MaskResult] = [
-        reconstruct(painter, MaskRequest(photo(), "a", painter.mask(0.5, strategy))) for strategy in Strategy
+        painter.reconstruct(MaskRequest(photo(), "a", painter.mask(0.5, strategy))) for strategy in Strategy
     ]
     assert all(result.patches.sum() == 32 for result in results)
     assert len({result.patches.tobytes() for result in results}) == len(Strategy)

@@ -1,4 +1,4 @@
-"""Masks: exact counts, nestedness, shapes of the strategies, painting, undo, files."""
+"""Masks: exact counts, nestedness, shapes of the strategies, strokes, files."""
 
 import io
 import json
@@ -12,14 +12,12 @@ from PIL import Image
 
 from models.errors import DataError
 from models.tasks.masks import (
-    History,
     Mask,
     Strategy,
     from_json,
     from_png,
     load,
     make_mask,
-    paint,
     save,
     stroke,
     to_json,
@@ -89,7 +87,7 @@ def test_centre_hides_the_middle_and_inverse_all_but_it() -> None:
     centre = make_mask(48, 48, unit=8, ratio=4 / 36, strategy="centre")
     assert shown(centre) == ["000000", "000000", "001100", "001100", "000000", "000000"]
     inverse = make_mask(48, 48, unit=8, ratio=32 / 36, strategy="inverse")
-    assert inverse == centre.inverted()
+    assert np.array_equal(inverse.hidden, ~centre.hidden)
 
 
 def test_blocks_hold_together_more_than_chance() -> None:
@@ -130,40 +128,12 @@ def test_cells_that_do_not_divide_the_picture_reach_over_its_edge() -> None:
     assert finer.hidden.all()
 
 
-def test_painting_hides_and_shows_and_leaves_out_what_lies_outside() -> None:
-    mask = paint(mask_of(["000", "000"]), [(0, 1), (1, 2), (-1, 0), (5, 5)], hide=True)
-    assert shown(mask) == ["010", "001"]
-    assert shown(paint(mask, [(0, 1)], hide=False)) == ["000", "001"]
-
-
 def test_a_stroke_has_no_gaps_and_the_width_of_its_brush() -> None:
     line = stroke((0, 0), (3, 9))
     assert {column for _, column in line} == set(range(10))
     assert stroke((2, 2), (2, 2)) == {(2, 2)}
     assert stroke((2, 2), (2, 2), radius=1) == {(2, 2), (1, 2), (3, 2), (2, 1), (2, 3)}
     assert len(stroke((5, 5), (5, 5), radius=2)) == 13
-
-
-def test_undo_and_redo_walk_the_strokes() -> None:
-    first = mask_of(["00"])
-    second, third, other = (paint(first, [cell], hide=True) for cell in ((0, 0), (0, 1), (0, 1)))
-    history = History(first)
-    assert (history.can_undo, history.can_redo) == (False, False)
-    assert history.undo() == first
-    history.push(first)
-    assert not history.can_undo
-    history.push(second)
-    history.push(third)
-    assert history.undo() == second
-    assert history.undo() == first
-    assert history.redo() == second
-    history.push(other)
-    assert not history.can_redo
-    assert history.redo() == other
-    short = History(first, limit=2)
-    short.push(second)
-    short.push(third)
-    assert (short.undo(), short.can_undo) == (second, False)
 
 
 @settings(max_examples=40, deadline=None)

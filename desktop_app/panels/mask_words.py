@@ -87,7 +87,7 @@ def why(found: "Why75") -> str:
     text = translate(
         "MaskWords",
         "With {few} hidden, copying the neighbours reaches {few_copy} on this photo (the model {few_model}): gaps "
-        "that small need no understanding. With 75 % hidden copying falls to {copy} (the model {model}), so a model "
+        "that small need no understanding. With 75% hidden copying falls to {copy} (the model {model}), so a model "
         "has to know what things look like.",
     ).format(
         few=percent(found.few_ratio),

@@ -27,7 +27,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how it runs")
     group.add_argument("--model", metavar="ID_OR_FOLDER", help="see pinhole models")
     group.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), help="where the model runs")
-    group.add_argument("--precision", choices=("auto", "float32", "bfloat16", "float16"))
+    group.add_argument("--precision", choices=("auto", "float32", "bfloat16", "float16", "int8"))
     group.add_argument("--engine", choices=("auto", "torch", "onnxruntime"))
 
 

@@ -59,7 +59,7 @@ class Settings(Store):
         "auto",
         QT_TRANSLATE_NOOP("Settings", "Precision"),
         QT_TRANSLATE_NOOP("Settings", "Automatic takes the fastest that gives the same answers."),
-        choices=("auto", "float32", "bfloat16", "float16"),
+        choices=("auto", "float32", "bfloat16", "float16", "int8"),
         group="model",
     )
     engine = Setting(

@@ -11,6 +11,9 @@ from pathlib import Path
 from models.engines import threads
 
 FALLBACK = "Pinhole runs on the processor instead"
+# How Linux calls the instructions that multiply these numbers at more than float32's pace.
+_BFLOAT16 = ("amx_bf16", "avx512_bf16")
+_INT8 = ("amx_int8", "avx512_vnni", "avx_vnni")
 
 
 def resolve(wanted: str) -> tuple[str, str]:
@@ -93,11 +96,21 @@ def processor() -> str:
             if key.strip() == "model name":
                 name = value.strip()
             elif key.strip() == "flags":
-                flags = "".join(f" {f}" for f in ("amx_bf16", "avx512_bf16") if f in value.split())
+                flags = "".join(f" {f}" for f in (*_BFLOAT16, *_INT8) if f in value.split())
                 break
     except OSError:
         pass
     return name + flags
+
+
+def has_bfloat16() -> bool:
+    """Whether the processor itself multiplies bfloat16; others emulate it."""
+    return any(flag in processor().split() for flag in _BFLOAT16)
+
+
+def has_int8() -> bool:
+    """Whether the processor sums 8-bit products without overflow; older ones do it slowly or wrongly."""
+    return any(flag in processor().split() for flag in _INT8)
 
 
 def fingerprint() -> str:

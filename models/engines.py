@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 EngineName = Literal["torch", "onnxruntime"]
-Precision = Literal["float32", "bfloat16", "float16"]
+Precision = Literal["float32", "bfloat16", "float16", "int8"]
 # What a graph's inputs are in numpy: a caller's uint8 mask or int32 ids are as good to torch as these.
 _TYPES = {"tensor(float)": np.float32, "tensor(int64)": np.int64, "tensor(bool)": np.bool_}
 
@@ -53,21 +53,35 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 class TorchEngine:
-    """A torch module on a device in a precision; ids and masks keep their own types."""
+    """A torch module on a device in a precision; ids and masks keep their own types.
+
+    In int8 (models/int8.py) all but the products of wide layers is bfloat16, or float32 where bfloat16 is emulated;
+    `sample` are then inputs of the first entry, by which the outlier channels are found.
+    """
 
     name: EngineName = "torch"
 
     def __init__(
-        self, module: "nn.Module", entries: Mapping[str, Entry], device: str, precision: Precision
+        self,
+        module: "nn.Module",
+        entries: Mapping[str, Entry],
+        device: str,
+        precision: Precision,
+        sample: "Arrays | None" = None,
     ) -> None:
         import torch
 
+        from models.devices import has_bfloat16
+
         self._torch = torch
         self._device = torch.device(device)
-        self._dtype: torch.dtype = getattr(torch, precision)
+        rest = "bfloat16" if has_bfloat16() else "float32"
+        self._dtype: torch.dtype = getattr(torch, rest if precision == "int8" else precision)
         self._entries = dict(entries)
         self.entries = tuple(self._entries)
         self.module = module.eval().requires_grad_(False).to(self._device, self._dtype)
+        if precision == "int8":
+            self._quantise(sample)
 
     def run(self, entry: str, arrays: Arrays) -> NDArray[np.float32]:
         """float32 output of the module's method for this entry; trailing inputs may be left out."""
@@ -85,6 +99,13 @@ class TorchEngine:
             result = getattr(self.module, described.method)(*tensors)
             out: NDArray[np.float32] = result.float().cpu().numpy()
             return out
+
+    def _quantise(self, sample: "Arrays | None") -> None:
+        from models.int8 import quantise
+
+        if sample is None:
+            raise ValueError("int8 needs a sample")
+        quantise(self.module, lambda: self.run(self.entries[0], sample))
 
     def forget(self) -> None:
         """Frees the cached blocks of the graphics card."""

@@ -12,7 +12,7 @@ from models import choices, devices
 from models.engines import Engine, EngineName, OnnxEngine, Precision, TorchEngine, is_out_of_memory
 from models.errors import DeviceError, ModelError, UserError
 from models.families.base import Arrays, Entry
-from models.onnx_export import export
+from models.onnx_export import export, outlier_sample
 from models.registry import build, find
 from models.spec import ModelSpec, Preprocess
 from models.tokens import Tokenizer
@@ -186,9 +186,10 @@ def open_model(
         return _open_onnx(spec, place, precision, note, cache, tell)
     tell(f"Loading {spec.title}", 0.4)
     settled, doubt = _settle(place, "float32" if precision == "auto" else precision)
+    entries = entries_of(spec)
     model = Model(
         spec,
-        TorchEngine(build(spec), entries_of(spec), place, settled),
+        TorchEngine(build(spec), entries, place, settled, outlier_sample(spec, entries, settled)),
         device=place,
         precision=settled,
         note=" ".join(filter(None, (note, doubt))),
@@ -201,6 +202,8 @@ def _settle(device: str, precision: Precision) -> tuple[Precision, str]:
     """(precision that works on this device, why it is not the one asked for)."""
     if device == "cpu" and precision == "float16":
         return "float32", "float16 is for graphics cards; the processor runs float32."
+    if precision == "int8" and not (device == "cpu" and devices.has_int8()):
+        return "float32", "int8 is for processors with 8-bit products (VNNI); float32 runs."
     if device.startswith("cuda") and precision == "bfloat16":
         import torch
 

@@ -15,7 +15,7 @@ from models.choices import Choice, Trial
 from models.engines import Engine, EngineName, OnnxEngine, Precision, TorchEngine, is_out_of_memory
 from models.errors import UserError
 from models.families.base import Entry
-from models.onnx_export import export, graph_path, least_cosine, sample
+from models.onnx_export import export, graph_path, least_cosine, outlier_sample, sample
 from models.registry import build, find
 from models.runtime import Progress, entries_of
 from models.spec import ModelSpec
@@ -27,7 +27,9 @@ Turn = Callable[[], AbstractContextManager[Any]]
 LEAST_COSINE = 0.999  # of each embedding to float32's; a faster setting below it is never taken
 # Rows per second. Of camera photos (12 megapixels, about 57 ms of a core each) two cores decode some 35.
 ENOUGH = 200.0
-WORTH = 1.05  # a setting must be this much faster than plain torch float32 to be worth leaving it
+WORTH = (
+    1.05  # a setting must be this much faster than plainer ones (torch float32 is the first) to be worth it
+)
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def is_measured(spec: ModelSpec, *, device: str = "auto", cache: Path) -> bool:
 
 
 def pick(trials: list[Trial]) -> Trial:
-    """The fastest trial that holds the bar, and the first (torch float32) unless one is clearly faster.
+    """The fastest trial that holds the bar; one that is not clearly faster than those before it, more exact, is passed.
 
     Where float32 already outruns the decoding of camera photos, less precision buys little but other answers at ties.
     """
@@ -107,13 +109,21 @@ def pick(trials: list[Trial]) -> Trial:
     whole = [trial for trial in able if trial.precision == "float32"]
     if any(trial.speed >= ENOUGH for trial in whole):
         able = whole
-    best = max(able, key=lambda trial: trial.speed, default=trials[0])
-    return best if best.speed > trials[0].speed * WORTH else trials[0]
+    best = trials[0]
+    for trial in able:
+        best = trial if trial.speed > best.speed * WORTH else best
+    return best
 
 
 def _candidates(device: str) -> list[tuple[EngineName, Precision]]:
     if device == "cpu":
-        return [("torch", "float32"), ("onnxruntime", "float32"), ("torch", "bfloat16")]
+        found: list[tuple[EngineName, Precision]] = [
+            ("torch", "float32"),
+            ("onnxruntime", "float32"),
+            ("torch", "bfloat16"),
+            ("torch", "int8"),
+        ]
+        return found if devices.has_int8() else found[:-1]
     if device == "mps":
         return [("torch", "float32"), ("torch", "float16")]
     return [("torch", "float32"), ("torch", "float16"), ("torch", "bfloat16")]
@@ -160,7 +170,7 @@ def _measured(
             yield Trial("onnxruntime", precision, device, problem="It cannot be exported to ONNX")
             continue
         try:
-            engine = _engine(engine_name, graphs, module, entries, device, precision, turn)
+            engine = _engine(engine_name, spec, graphs, module, entries, device, precision, turn)
             speed, out = yield from _timed(engine, name, arrays, seconds, turn)
         except Exception as error:  # noqa: BLE001  (a candidate may fail in any way; the others are still good)
             problem = "It does not fit into memory" if is_out_of_memory(error) else _words(error)
@@ -173,6 +183,7 @@ def _measured(
 
 def _engine(
     name: EngineName,
+    spec: ModelSpec,
     graphs: dict[str, Path],
     module: "nn.Module",
     entries: Mapping[str, Entry],
@@ -187,7 +198,7 @@ def _engine(
     # A copy, because a module that was once turned into bfloat16 has lost its float32 for good.
     own = module if (device, precision) == ("cpu", "float32") else copy.deepcopy(module)
     with turn():  # the copy goes to the device now, beside which nothing else may fill its memory
-        return TorchEngine(own, entries, device, precision)
+        return TorchEngine(own, entries, device, precision, outlier_sample(spec, entries, precision))
 
 
 def _words(error: Exception) -> str:

@@ -4,6 +4,7 @@ Names of sub-modules are those of the hub's CLIP: self_attn.{q,k,v,out}_proj, la
 """
 
 from collections.abc import Callable
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -148,6 +149,6 @@ class Encoder(nn.Module):
         layers = list(self.layers)
         for layer in layers[:-1]:
             x = layer(x)
-        for layer in layers[-1:]:
+        for layer in cast(list[Block], layers[-1:]):
             x = layer.first(x)
         return x[:, 0]

@@ -4,6 +4,7 @@ import argparse
 import json
 import math
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -32,6 +33,11 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
     """Embed the photos whose truth is known and compare. 1 when some could not be read."""
     root = Path(os.path.abspath(arguments.path))
     truths = read_truth(arguments.truth, root if root.is_dir() else root.parent) if arguments.truth else []
+    if machine := sum(truth.machine for truth in truths):
+        print(
+            f"Note: for {machine:,} photos the table says that a model said so, and no person.",
+            file=sys.stderr,
+        )
     recipe = cli_asking.recipe_of(arguments, _labels(arguments, root, truths))
     known = _truth(root, truths, recipe)
     line = ProgressLine(quiet=arguments.quiet)

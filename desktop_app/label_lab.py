@@ -26,10 +26,12 @@ _LOT = 4096
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """The right label of each photo: (n,) rows of the label list, -1 where nobody knows; and where it came from."""
+    """The right label of each photo: (n,) rows of the label list, -1 where nobody knows; where it came from, and for
+    how many photos the table says that a model said so: those judge the model by its own words."""
 
     label: Ints
     source: str = ""
+    machine: int = 0
 
     @property
     def count(self) -> int:
@@ -68,6 +70,11 @@ class Trial:
         if known.any():
             out[-1] = np.count_nonzero(right) / np.count_nonzero(known)
         return out
+
+    @property
+    def overall(self) -> float:
+        """The share of all photos with a truth that all templates together get right; nan where there are none."""
+        return float(self.accuracy(self.lines[0])[-1])
 
     def mean_cosine(self, line: Line) -> Floats:
         """(k + 1,) mean cosine of the photos that it gives each label, then of all; nan where there are none."""
@@ -125,10 +132,12 @@ def table_truth(photos: list[str], root: Path | None, table: Path, state: State)
     bases = [base for base in (None, root) if base is None or base.is_dir()]
     label = np.full(len(photos), -1, np.int32)
     for base in bases:
-        known = truth_from_table(read_truth(table, base), state.names, synonyms)
+        lines = read_truth(table, base)
+        known = truth_from_table(lines, state.names, synonyms)
         label = np.asarray([known.get(Path(path), -1) for path in photos], np.int32)
         if (label >= 0).any():
-            return Truth(label, table.name)
+            told = {line.path for line in lines if line.machine}
+            return Truth(label, table.name, sum(path in told for path in map(Path, photos)))
     raise DataError(
         f"{table.name} names none of the open photos",
         "Its paths lead elsewhere",

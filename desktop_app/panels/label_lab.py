@@ -1,5 +1,6 @@
 """The prompt lab: which template serves which label, and who is taken for whom; every cell opens its photos."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -117,7 +118,7 @@ class PromptLab(QWidget):
             return
         truth: Truth = outcome.value
         rows, have = self._engine.reader.folder.snapshot()
-        truth = Truth(truth.label[: len(have)], truth.source)
+        truth = replace(truth, label=truth.label[: len(have)])
         asked = (self._engine.model, self._engine.book.state, self._engine.texts, rows, have, truth)
         self._job = self._session.work.start_job(
             self.tr("Trying templates"),
@@ -151,7 +152,10 @@ class PromptLab(QWidget):
         if known:
             where = self.tr("sub-folder names") if found.truth.source == "folders" else found.truth.source
             words = self.tr("The truth is known for {0:,} of {1:,} photos, from {2}.")
-            self.source.setText(words.format(known, total, where))
+            right = self.tr("All templates together get {0} of them right.").format(percent(found.overall))
+            told = self.tr("For {0:,} the table says that a model said so, and no person.")
+            machine = told.format(found.truth.machine) if found.truth.machine else ""
+            self.source.setText(" ".join(filter(None, (words.format(known, total, where), right, machine))))
             self._first.setText(
                 self.tr("How often each template alone is right; a click shows what it gets wrong")
             )

@@ -85,11 +85,13 @@ class CsvOptions:
 
 @dataclass(frozen=True)
 class Truth:
-    """One line of a truth table: the photo, its right label, and the line it stands on."""
+    """One line of a truth table: the photo, its right label, the line it stands on, and whether the table itself says
+    (in the column ``source`` of our own exports) that a model said so and no person."""
 
     path: Path
     label: str
     line: int = 0
+    machine: bool = False
 
 
 @dataclass(frozen=True)
@@ -194,7 +196,8 @@ def read_truth(path: Path, root: Path | None = None) -> list[Truth]:
     """Read a table of photo paths and right labels; relative paths start at ``root`` (else the table's folder).
 
     Columns in any order under a header (path/file/image..., label/class/category...), or two columns without one;
-    commas, semicolons or tabs; UTF-8 or UTF-16, with or without a mark. Raises DataError naming the line.
+    commas, semicolons or tabs; UTF-8 or UTF-16, with or without a mark. In our own exports, photos without a label or
+    that could not be read are passed over. Raises DataError naming the line.
     """
     text = _read_text(path)
     base = root or path.parent
@@ -285,7 +288,7 @@ def _line_error(name: str, line: int, cause: str, cure: str) -> DataError:
 
 def _parse_truth(text: str, name: str, base: Path) -> Iterator[Truth]:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text), strict=True)
-    places: tuple[int, int, int | None] | None = None
+    places: _Places | None = None
     start = 1
     while True:
         try:
@@ -313,15 +316,27 @@ def _separator(text: str) -> str:
     return max(",;\t", key=first.count)
 
 
-def _columns(row: list[str], name: str, line: int) -> tuple[tuple[int, int, int | None], bool]:
-    """Where path, label and error stand, and whether this line is the header."""
+@dataclass(frozen=True)
+class _Places:
+    """In which columns things stand; the last three are those of our own exports."""
+
+    path: int
+    label: int
+    error: int | None = None
+    source: int | None = None
+    decision: int | None = None
+
+
+def _columns(row: list[str], name: str, line: int) -> tuple[_Places, bool]:
+    """Where things stand, and whether this line is the header."""
     keys = [cell.strip().casefold().replace(" ", "_") for cell in row]
     path = next((i for i, key in enumerate(keys) if key in _PATH_NAMES), None)
     label = next((i for i, key in enumerate(keys) if key in _LABEL_NAMES), None)
     if path is not None and label is not None:
-        return (path, label, keys.index("error") if "error" in keys else None), True
+        ours = (keys.index(key) if key in keys else None for key in ("error", "source", "decision"))
+        return _Places(path, label, *ours), True
     if path is None and label is None and len(row) == 2:
-        return (0, 1, None), False
+        return _Places(0, 1), False
     missing = "path" if path is None else "label"
     raise _line_error(
         name,
@@ -331,21 +346,24 @@ def _columns(row: list[str], name: str, line: int) -> tuple[tuple[int, int, int 
     )
 
 
-def _truth_of(
-    row: list[str], places: tuple[int, int, int | None], name: str, line: int, base: Path
-) -> Truth | None:
-    path_at, label_at, error_at = places
-    if max(path_at, label_at) >= len(row):
+def _truth_of(row: list[str], places: _Places, name: str, line: int, base: Path) -> Truth | None:
+    if max(places.path, places.label) >= len(row):
         cells_here = f"{len(row)} cell{'s' if len(row) != 1 else ''}"
-        cause = f"It has {cells_here} where at least {max(path_at, label_at) + 1} are needed"
+        cause = f"It has {cells_here} where at least {max(places.path, places.label) + 1} are needed"
         raise _line_error(name, line, cause, "Give this line a path and a label, or delete it.")
-    if error_at is not None and error_at < len(row) and row[error_at]:
+    if _cell(row, places.error):
         return None  # one of our own exports: that photo could not be read then
-    path = unescape_name(denature(row[path_at]))
-    label = unescape_name(denature(row[label_at])).strip()
+    path = unescape_name(denature(row[places.path]))
+    label = unescape_name(denature(row[places.label])).strip()
+    if not label and path.strip() and places.decision is not None:
+        return None  # one of our own exports: a person rejected every label, or nobody looked yet
     if not path.strip() or not label:
         missing = "label" if path.strip() else "path"
         raise _line_error(
             name, line, f"Its {missing} is empty", f"Fill in the {missing}, or delete the line."
         )
-    return Truth(base / path, label, line)
+    return Truth(base / path, label, line, machine=_cell(row, places.source) == "model")
+
+
+def _cell(row: list[str], place: int | None) -> str:
+    return row[place].strip() if place is not None and place < len(row) else ""

@@ -113,6 +113,24 @@ def test_every_file_name_survives_the_round_trip(name: bytes) -> None:
     written.encode("utf-8")
 
 
+def test_an_export_is_read_as_truth_with_what_nobody_labelled_passed_over(tmp_path: Path) -> None:
+    rows = [
+        Row(path="a.jpg", label="cat", decision="label", source="model"),
+        Row(path="b.jpg", label="dog", decision="label", source="person"),
+        Row(path="rejected.jpg", decision="unsure", source="person"),
+        Row(path="broken.jpg", error="It is empty"),
+    ]
+    export.write_csv(rows, tmp_path / "out.csv", CsvOptions())
+    truths = export.read_truth(tmp_path / "out.csv")
+    assert [(one.path.name, one.label, one.machine) for one in truths] == [
+        ("a.jpg", "cat", True),
+        ("b.jpg", "dog", False),
+    ]
+    (tmp_path / "own.csv").write_text("path,label\na.jpg,cat\nb.jpg,\n")
+    with pytest.raises(DataError, match=r"Line 3 of own\.csv"):
+        export.read_truth(tmp_path / "own.csv")
+
+
 def test_names_with_newlines_bytes_and_quotes_come_back_through_a_file(tmp_path: Path) -> None:
     names = [
         "two\nlines.jpg",

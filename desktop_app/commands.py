@@ -103,7 +103,13 @@ class Commands(QObject):
             self._nothing_carried()
 
     def _nothing_carried(self) -> None:
-        self._window.messages.show_message(self.tr("The clipboard holds no photo and no file"))
+        data = QGuiApplication.clipboard().mimeData()
+        words = data is not None and bool(data.text().strip()) and not data.hasUrls()
+        how = self.tr(
+            "It holds text. To add its lines as labels, click into the list of labels and paste there."
+        )
+        title = self.tr("The clipboard holds no photo and no file")
+        self._window.messages.show_message(title, how if words else "")
 
     def _saved(self, outcome: "Outcome") -> None:
         if outcome.error is None:

@@ -110,6 +110,9 @@ class LabelColumn(QSplitter):
     def _connect_labels(self) -> None:
         editor, book = self.labels, self._book
         editor.add_asked.connect(self._add)
+        editor.list.takes_text = True
+        editor.list.pasted.connect(self._add)
+        editor.list.empty_words = self.tr("No label yet. Type one above, paste a list, or take a preset.")
         editor.renamed.connect(self._rename)
         editor.removed.connect(lambda rows: book.remove_labels(rows, self.tr("remove labels")))
         editor.moved.connect(lambda rows, before: book.move_labels(rows, before, self.tr("move labels")))
@@ -134,9 +137,11 @@ class LabelColumn(QSplitter):
             self.labels.list.choose(len(self._book.state.labels) - 1)
 
     def _added_words(self, labels: Sequence[Label]) -> str:
-        if len(labels) == 1:
-            return self.tr("add “{0}”").format(labels[0].name)
-        return self.tr("add {0:,} labels").format(len(labels))
+        known = set(map(same_word, self._book.state.names))
+        new = {same_word(one.name): one.name for one in labels if same_word(one.name) not in known}
+        if len(new) == 1:
+            return self.tr("add “{0}”").format(*new.values())
+        return self.tr("add {0:,} labels").format(len(new))
 
     def _rename(self, row: int, words: str) -> None:
         if not self._book.rename_label(row, words, self.tr("rename to “{0}”").format(words)):

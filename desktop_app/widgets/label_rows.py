@@ -17,7 +17,17 @@ from PySide6.QtCore import (
     Qt,
     Signal,
 )
-from PySide6.QtGui import QColor, QDropEvent, QFontMetrics, QKeyEvent, QPainter, QResizeEvent
+from PySide6.QtGui import (
+    QColor,
+    QDropEvent,
+    QFontMetrics,
+    QGuiApplication,
+    QKeyEvent,
+    QKeySequence,
+    QPainter,
+    QPaintEvent,
+    QResizeEvent,
+)
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QListView,
@@ -181,9 +191,12 @@ class RowsView(QListView):
     removed = Signal(list)  # rows
     moved = Signal(list, int)  # rows, and before which row they go
     chosen = Signal(int)  # the current row, -1 for none
+    pasted = Signal(str)  # text, where `takes_text`; a photo or a file goes to the window
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.takes_text = False
+        self.empty_words = ""  # what stands where there is no row
         self._model = _Rows(self)
         self.setModel(self._model)
         self.setItemDelegate(_Delegate(self))
@@ -226,12 +239,40 @@ class RowsView(QListView):
         super().currentChanged(current, previous)
         self.chosen.emit(current.row())
 
+    def event(self, event: QEvent) -> bool:
+        # The window's shortcut pastes photos; words belong to the list that has the keyboard.
+        if (
+            isinstance(event, QKeyEvent)
+            and event.type() == QEvent.Type.ShortcutOverride
+            and event.matches(QKeySequence.StandardKey.Paste)
+            and self._clipboard_words()
+        ):
+            event.accept()
+            return True
+        return super().event(event)
+
+    def _clipboard_words(self) -> str:
+        data = QGuiApplication.clipboard().mimeData() if self.takes_text else None
+        return "" if data is None or data.hasUrls() or data.hasImage() else data.text().strip()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if self.rows or not self.empty_words:
+            return
+        painter = QPainter(self.viewport())
+        painter.setPen(QColor(theme.colours().muted))
+        room = self.viewport().rect().adjusted(12, 8, -12, -8)
+        painter.drawText(room, int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap), self.empty_words)
+        painter.end()
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if self.state() == QAbstractItemView.State.EditingState:
             event.ignore()  # a line edit lets Enter through after it has taken it
             return
         key, row = event.key(), self.currentIndex().row()
-        if event.modifiers() & Qt.KeyboardModifier.AltModifier and key in (Qt.Key.Key_Up, Qt.Key.Key_Down):
+        if event.matches(QKeySequence.StandardKey.Paste) and (words := self._clipboard_words()):
+            self.pasted.emit(words)
+        elif event.modifiers() & Qt.KeyboardModifier.AltModifier and key in (Qt.Key.Key_Up, Qt.Key.Key_Down):
             self._shift(-1 if key == Qt.Key.Key_Up else 1)
         elif key in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace) and self.chosen_rows():
             self.removed.emit(self.chosen_rows())

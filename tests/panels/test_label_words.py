@@ -1,0 +1,64 @@
+"""What the Label panel says and takes: words pasted into the list, an empty list, the lab's first sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QGuiApplication, QKeyEvent
+
+from models.tasks.export import CsvOptions, Row, write_csv
+from tests.label_robot import LabelRobot, remember
+from tests.photo_folder import write_photos
+from tests.tiny_models import write_tiny_clip
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "tiny-clip"
+    write_tiny_clip(folder)
+    return folder
+
+
+@pytest.fixture
+def app(model: Path, tmp_path: Path, qapp: object) -> Iterator[LabelRobot]:
+    remember(model, min_probability=0.0, min_margin=0.0, background=False)
+    write_photos(tmp_path / "pictures", 6, side=48)
+    robot = LabelRobot(tmp_path / "pictures")
+    robot.wait_answered()
+    robot.set_labels(["cat", "dog"])
+    yield robot
+    robot.close()
+
+
+def test_words_are_pasted_into_the_list_of_labels_and_named_as_they_are_counted(app: LabelRobot) -> None:
+    rows = app.label.column.labels.list
+    QGuiApplication.clipboard().setText("Dog\r\nfox\r\n\r\n fox \r\nhare")
+    rows.setFocus()
+    asked = QKeyEvent(QEvent.Type.ShortcutOverride, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
+    asked.ignore()
+    app.qt.sendEvent(rows, asked)
+    assert asked.isAccepted()  # else the window would look for photos in the clipboard
+    app.press("Ctrl+V", rows)
+    app.wait_answered()
+    assert app.label.book.state.names == ("cat", "dog", "fox", "hare")
+    assert "add 2 labels" in app.label.undo_words()[0]
+    assert not app.window.messages.text
+
+
+def test_the_lab_says_how_much_is_right_and_whose_word_the_truth_is(app: LabelRobot, tmp_path: Path) -> None:
+    shown = app.answers()
+    rows = [
+        Row(path=path, label=shown[Path(path).name], decision="label", source="person" if place else "model")
+        for place, path in enumerate(app.session.photos)
+    ]
+    write_csv(rows, tmp_path / "truth.csv", CsvOptions())
+    lab = app.label.lab
+    app.label.show_lab(True)
+    lab.take_table(tmp_path / "truth.csv")
+    app.wait_until(lambda: "truth.csv" in lab.source.text(), "the table was never read")
+    app.wait_idle()
+    assert "All templates together get 100% of them right." in lab.source.text()
+    assert "For 1 the table says that a model said so" in lab.source.text()

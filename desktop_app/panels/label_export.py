@@ -195,7 +195,7 @@ class ExportAsk(QObject):
 
     def _suggested(self) -> str:
         name = os.path.basename(self._session.root_folder.rstrip(os.sep))
-        return str(Path.home() / f"{name or 'labels'}.csv")
+        return f"{name or 'labels'}.csv"
 
     def write(self, photos: list[str], path: Path, options: CsvOptions) -> None:
         """Write in the background; the message bar says where, or `failed` why not."""

@@ -1,17 +1,38 @@
 """The panels' questions that need a dialog, each behind one function, so that a test replaces that function alone."""
 
+from pathlib import Path
+
 from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import QFileDialog, QInputDialog, QMessageBox, QWidget
 
 
+class _Place:
+    """Where the last file was: the next question begins there."""
+
+    folder = ""
+
+    @classmethod
+    def keep(cls, chosen: str) -> str:
+        if chosen:
+            cls.folder = str(Path(chosen).parent)
+        return chosen
+
+    @classmethod
+    def start(cls, suggested: str = "") -> str:
+        """A whole path stands; a bare name goes to the last folder, or home."""
+        if suggested and Path(suggested).is_absolute():
+            return suggested
+        return str(Path(cls.folder or Path.home()) / suggested)
+
+
 def ask_open(parent: QWidget, title: str, kinds: str, folder: str = "") -> str:
-    """A file to read, "" when cancelled; `kinds` as in "Text (*.txt *.csv)"."""
-    return QFileDialog.getOpenFileName(parent, title, folder, kinds)[0]
+    """A file to read, "" when cancelled; `kinds` as in "Text (*.txt *.csv)". Begins where the last file was."""
+    return _Place.keep(QFileDialog.getOpenFileName(parent, title, _Place.start(folder), kinds)[0])
 
 
 def ask_save(parent: QWidget, title: str, kinds: str, suggested: str = "") -> str:
-    """A file to write, "" when cancelled."""
-    return QFileDialog.getSaveFileName(parent, title, suggested, kinds)[0]
+    """A file to write, "" when cancelled; a bare name is proposed in the folder of the last file."""
+    return _Place.keep(QFileDialog.getSaveFileName(parent, title, _Place.start(suggested), kinds)[0])
 
 
 def ask_folder(parent: QWidget, title: str, folder: str = "") -> str:

@@ -26,7 +26,7 @@ def recipe_of(arguments: argparse.Namespace, labels: Sequence[Label] | None = No
     """
     asked = tuple(labels) if labels is not None else labels_of(arguments)
     declared = Settings.DECLARED
-    usual = Bars(declared["min_probability"].default, declared["min_margin"].default)
+    usual = Bars(**{name: declared[name].default for name in ("min_probability", "min_margin", "min_known")})
     if arguments.recipe:
         base = label_recipe.load(arguments.recipe)
     else:
@@ -36,7 +36,8 @@ def recipe_of(arguments: argparse.Namespace, labels: Sequence[Label] | None = No
         chosen = prompt_set_of(arguments)
         base = replace(base, templates=chosen.templates, prompt_set=chosen.name)
     probability, margin = arguments.min_probability, arguments.min_margin
-    bars = Bars(
+    bars = replace(
+        base.bars,
         min_probability=base.bars.min_probability if probability is None else probability,
         min_margin=base.bars.min_margin if margin is None else margin,
         background=base.bars.background and not arguments.no_background,

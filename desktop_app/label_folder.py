@@ -132,7 +132,8 @@ def _stat(path: str) -> tuple[int, int]:
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """Answers for n photos: best (n,) row of the label or -1, probability, margin, decision (uint8).
+    """Answers for n photos: best (n,) row of the label or -1, probability, margin, decision (uint8), and `fit`, the
+    share of the best label against the neutral prompts (1 where these were not asked).
 
     `numbers` and `names` are those of the labels it was scored with; `known` (n,) is False where no embedding was;
     `sets` are the labels that hold, where each is judged by itself.
@@ -146,6 +147,7 @@ class Scored:
     margin: Floats
     decision: Bytes
     sets: LabelSets = field(default_factory=LabelSets)
+    fit: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
 
     @staticmethod
     def none(count: int = 0) -> Scored:
@@ -159,6 +161,7 @@ class Scored:
             margin=np.zeros(count, np.float32),
             decision=np.zeros(count, np.uint8),
             sets=LabelSets.none(count),
+            fit=np.ones(count, np.float32),
         )
 
 
@@ -192,6 +195,7 @@ def score_folder(rows: Halves, have: Bools, question: Question) -> Scored:
         out.probability[part] = scores.probability[np.arange(len(part)), scores.best]
         out.margin[part] = scores.margin
         out.decision[part] = scores.decision
+        out.fit[part] = scores.known
         if several:
             out.sets.put(part, scores.second, holding(scores, question.bars))
     return replace(out, numbers=np.asarray(question.numbers, np.int32), names=question.names, known=have)
@@ -206,7 +210,7 @@ def score_rows(rows: Floats, question: Question) -> Scores:
 def merged(old: Scored, new: Scored) -> Scored:
     """`old` with what is known in `new`; both answer one question."""
     grown = Scored.none(len(new.known))
-    for name in ("known", "best", "probability", "margin", "decision"):
+    for name in ("known", "best", "probability", "margin", "decision", "fit"):
         array = getattr(grown, name)
         array[: len(old.known)] = getattr(old, name)[: len(array)]
         array[new.known] = getattr(new, name)[new.known]

@@ -28,6 +28,7 @@ def to_text(recipe: Recipe) -> str:
                 "min_probability": bars.min_probability,
                 "min_margin": bars.min_margin,
                 "background": bars.background,
+                "min_known": bars.min_known,
             },
             "labels": [_label_out(label) for label in recipe.labels],
             "prompt_set": recipe.prompt_set,
@@ -104,6 +105,7 @@ def _recipe(found: dict[str, Any]) -> Recipe:
             _part(bars.get("min_probability", default.min_probability)),
             _part(bars.get("min_margin", default.min_margin)),
             bool(bars.get("background", True)),
+            _part(bars.get("min_known", default.min_known)),
         ),
         mode,
     )

@@ -79,15 +79,6 @@ class Settings(Store):
         ),
         group="model",
     )
-    network = Setting(
-        "bool",
-        False,
-        QT_TRANSLATE_NOOP("Settings", "Allow the network"),
-        QT_TRANSLATE_NOOP(
-            "Settings", "Only to download models, and only when a button that says so is pressed."
-        ),
-        group="model",
-    )
     model_folders = Setting[tuple[str, ...]](
         "texts",
         (),
@@ -109,6 +100,15 @@ class Settings(Store):
         0.1,
         QT_TRANSLATE_NOOP("Settings", "Least margin to the second label"),
         QT_TRANSLATE_NOOP("Settings", "Below it a photo is marked unsure."),
+        low=0.0,
+        high=1.0,
+        group="answers",
+    )
+    min_known = Setting(
+        "float",
+        0.5,
+        QT_TRANSLATE_NOOP("Settings", "Least fit against neutral sentences"),
+        QT_TRANSLATE_NOOP("Settings", "Below it a photo is marked unknown."),
         low=0.0,
         high=1.0,
         group="answers",
@@ -144,9 +144,7 @@ class Settings(Store):
     )
     labels = Setting[tuple[str, ...]]("texts", (), shown=False)
     prompt_set = Setting("text", "photo", shown=False)
-    label_recipe = Setting(
-        "text", "", shown=False
-    )  # labels and templates as desktop_app.label_recipe writes them
+    label_recipe = Setting("text", "", shown=False)  # as desktop_app.label_recipe writes it
     label_columns = Setting("text", "", shown=False)  # how wide the labels' column is and how high its parts
     recent_folders = Setting[tuple[str, ...]]("texts", (), shown=False)
     last_folder = Setting("text", "", shown=False)

@@ -290,6 +290,7 @@ class LabelPanel(Panel):
         values = self.session.settings
         values.min_probability, values.min_margin = recipe.bars.min_probability, recipe.bars.min_margin
         values.background, values.mode = recipe.bars.background, recipe.mode
+        values.min_known = recipe.bars.min_known
         self.outlook.show_bars()
 
     def _remember(self) -> None:

@@ -96,7 +96,8 @@ class LabelEngine(QObject):
         values = self.session.settings
         probability = self.dragged.get("min_probability", float(values.min_probability))
         margin = self.dragged.get("min_margin", float(values.min_margin))
-        return Bars(probability, margin, bool(values.background))
+        known = self.dragged.get("min_known", float(values.min_known))
+        return Bars(probability, margin, bool(values.background), known)
 
     def mode(self) -> str:
         """ "single" or "multi"."""

@@ -4,8 +4,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QPushButton, QWidget
 
@@ -21,6 +19,7 @@ from desktop_app.widgets.score_bars import Bar, ScoreBars
 from desktop_app.widgets.section import Column, ElidedLabel, Section, text
 from models.errors import UserError
 from models.images import Photo
+from models.tasks.scoring import Bars, Floats
 
 _SHOWN = 6
 _MOST = 200  # bars that "show all" shows; more than that nobody reads
@@ -47,6 +46,7 @@ class LabelInspector(Column):
     reject_asked = Signal()
     min_probability_moved = Signal(float, bool)  # value, and whether the hand has let go
     min_margin_moved = Signal(float, bool)
+    min_known_moved = Signal(float, bool)
     background_asked = Signal(bool)
     mode_asked = Signal(str)
     suggestion_taken = Signal()
@@ -124,9 +124,14 @@ class LabelInspector(Column):
         self.mode.activated.connect(lambda index: self.mode_asked.emit(str(self.mode.itemData(index))))
         self.min_probability = ThresholdBar(self.tr("Least probability"))
         self.min_margin = ThresholdBar(self.tr("Least margin to the second"))
+        self.min_known = ThresholdBar(self.tr("Least fit to the best label"))
+        self.min_known.setToolTip(
+            self.tr("Its share against the neutral sentences: where it is less, the photo is unknown.")
+        )
         for bar, signal in (
             (self.min_probability, self.min_probability_moved),
             (self.min_margin, self.min_margin_moved),
+            (self.min_known, self.min_known_moved),
         ):
             bar.moved.connect(lambda value, signal=signal: signal.emit(value, False))
             bar.settled.connect(lambda value, signal=signal: signal.emit(value, True))
@@ -145,6 +150,7 @@ class LabelInspector(Column):
             self.min_probability,
             self.min_margin,
             self.background,
+            self.min_known,
             self.suggestion,
             self.take,
         ):
@@ -237,20 +243,23 @@ class LabelInspector(Column):
         self.decision.setProperty("role", "heading")
         theme.restyle(self.decision)
 
-    def show_bars(self, probability: float, margin: float, background: bool, mode: str) -> None:
-        """The bars as they stand."""
-        self.min_probability.set_value(probability)
-        self.min_margin.set_value(margin)
-        self.scores.set_threshold(probability)
+    def show_bars(self, bars: Bars, mode: str) -> None:
+        """The bars as they stand; that of *unknown* is there while *unknown* may be said."""
+        self.min_probability.set_value(bars.min_probability)
+        self.min_margin.set_value(bars.min_margin)
+        self.min_known.set_value(bars.min_known)
+        self.min_known.setVisible(bars.background)
+        self.scores.set_threshold(bars.min_probability)
         self.background.blockSignals(True)
-        self.background.setChecked(background)
+        self.background.setChecked(bars.background)
         self.background.blockSignals(False)
         self.mode.setCurrentIndex(max(0, self.mode.findData(mode)))
 
-    def show_histograms(self, probability: npt.NDArray[np.float32], margin: npt.NDArray[np.float32]) -> None:
-        """The folder's numbers behind the bars."""
+    def show_histograms(self, probability: Floats, margin: Floats, fit: Floats) -> None:
+        """The folder's numbers (n,) behind the bars."""
         self.min_probability.set_numbers(probability)
         self.min_margin.set_numbers(margin)
+        self.min_known.set_numbers(fit)
 
     def show_suggestion(self, words: str, usable: bool) -> None:
         """What a few corrections teach about the bars."""

@@ -17,7 +17,7 @@ from desktop_app.work import Outcome
 from models.errors import UserError
 from models.images import Photo
 
-_BARS = ("min_probability", "min_margin", "background", "mode")
+_BARS = ("min_probability", "min_margin", "min_known", "background", "mode")
 
 
 class Outlook(QObject):
@@ -40,6 +40,7 @@ class Outlook(QObject):
         self.destroyed.connect(lambda _: [undo() for undo in forget])
         inspector.min_probability_moved.connect(partial(self._bar_moved, "min_probability"))
         inspector.min_margin_moved.connect(partial(self._bar_moved, "min_margin"))
+        inspector.min_known_moved.connect(partial(self._bar_moved, "min_known"))
         inspector.background_asked.connect(lambda on: session.settings.set("background", on))
         inspector.mode_asked.connect(lambda mode: session.settings.set("mode", mode))
         inspector.suggestion_taken.connect(self._take_lesson)
@@ -101,7 +102,7 @@ class Outlook(QObject):
     def show_bars(self) -> None:
         """The bars as they stand now."""
         bars = self._engine.bars()
-        self._view.show_bars(bars.min_probability, bars.min_margin, bars.background, self._engine.mode())
+        self._view.show_bars(bars, self._engine.mode())
 
     def _bar_moved(self, key: str, value: float, settled: bool) -> None:
         if settled:
@@ -123,7 +124,8 @@ class Outlook(QObject):
 
     def _scored(self) -> None:
         scored = self._engine.scored
-        self._view.show_histograms(scored.probability[scored.known], scored.margin[scored.known])
+        known = scored.known
+        self._view.show_histograms(scored.probability[known], scored.margin[known], scored.fit[known])
         self._show_focus()
         bars, said = self._engine.bars(), dict(self._engine.reader.folder.said)
         call = partial(learn, scored, said, bars.min_probability, bars.min_margin)

@@ -1,4 +1,4 @@
-"""A bar that one drags over the folder's own numbers: what stands left of it becomes unsure."""
+"""A bar that one drags over the folder's own numbers: what stands left of it does not reach it."""
 
 from collections.abc import Callable
 

@@ -325,6 +325,22 @@ def test_chips_filter_and_the_next_unsure_photo_is_found(app: LabelRobot) -> Non
     assert set(app.shown()) <= {name for name, label in app.answers().items() if label == "cat"}
 
 
+def test_the_bar_of_unknown_is_there_when_it_may_be_said_and_can_be_dragged(app: LabelRobot) -> None:
+    look = app.label.look
+    assert not look.min_known.isVisibleTo(look)
+    look.background.click()
+    app.wait_answered()
+    assert look.min_known.isVisibleTo(look)
+    look.min_known_moved.emit(1.0, False)
+    app.wait_answered()
+    assert set(app.decisions().values()) == {"UNKNOWN"}
+    look.min_known_moved.emit(0.0, True)
+    app.wait_answered()
+    assert "UNKNOWN" not in app.decisions().values()
+    assert app.program.settings.min_known == 0.0
+    assert app.label.engine.recipe().bars.min_known == 0.0
+
+
 def test_the_order_by_confidence_and_by_change(app: LabelRobot) -> None:
     app.label.filters.order_asked.emit("unsure")
     parts = [app.session.answers.of(int(i))[1] for i in app.session.shown]

@@ -417,7 +417,7 @@ NAME = st.text(st.characters(blacklist_categories=("Cs", "Cc")), min_size=1).fil
 @given(
     st.lists(st.builds(Label, NAME, st.lists(NAME, max_size=3).map(tuple), NAME), max_size=4),
     st.lists(st.builds(Template, NAME, st.floats(0, 1000), st.booleans()), max_size=4),
-    st.builds(Bars, st.floats(0, 1), st.floats(0, 1), st.booleans()),
+    st.builds(Bars, st.floats(0, 1), st.floats(0, 1), st.booleans(), st.floats(0, 1)),
     st.sampled_from(["single", "multi"]),
 )
 def test_a_recipe_survives_its_file(

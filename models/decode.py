@@ -1,5 +1,6 @@
 """Opens picture files of any kind without trusting them: safe opening, kind by content, errors in words, memory."""
 
+import contextlib
 import errno
 import importlib
 import io
@@ -9,7 +10,6 @@ import struct
 import warnings
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -71,7 +71,7 @@ def sniff(head: bytes) -> str | None:
     return "PPM" if head[:2] in (b"P1", b"P2", b"P3", b"P4", b"P5", b"P6") and head[2:3].isspace() else None
 
 
-@contextmanager
+@contextlib.contextmanager
 def explained(name: str, kind: str | None = None) -> Iterator[None]:
     """Turns whatever reading the picture `name` raises into an ImageError with its reason."""
     try:
@@ -299,11 +299,11 @@ def _to_8_bit(values: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.uint8
 
 
 def turned(image: Image.Image) -> Image.Image:
-    """The picture upright, as its EXIF orientation says; damaged EXIF leaves it as it is."""
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # noqa: BLE001  (a photo is worth more than its metadata)
-        return image
+    """The picture itself, now upright as its EXIF orientation says; damaged EXIF leaves it as it is."""
+    # Not by way of a copy, which a picture that is upright already would be too.
+    with contextlib.suppress(Exception):  # a photo is worth more than its metadata
+        ImageOps.exif_transpose(image, in_place=True)
+    return image
 
 
 def is_sideways(image: Image.Image) -> bool:

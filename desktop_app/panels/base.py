@@ -27,6 +27,9 @@ class Panel(QWidget):
     icon: ClassVar[str]  # a name in resources/icons
     capability: ClassVar[str] = ""  # the model whose name and device the status bar shows
     wants_strip: ClassVar[bool] = True
+    keys: ClassVar[
+        tuple[tuple[str, str], ...]
+    ] = ()  # what they do and their names, for the sheet of all keys
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -87,6 +90,12 @@ class Panel(QWidget):
             return partial(assign, int(name.removeprefix("assign_"))) if callable(assign) else None
         handler = getattr(self, f"do_{name}", None)
         return handler if callable(handler) else None
+
+    def window_does(self, action: str) -> None:
+        """Call an action of the window, as its menu would; a panel shown by itself has none."""
+        run = getattr(self.window(), "run", None)
+        if callable(run):
+            run(action)
 
     def undo_words(self) -> tuple[str, str]:
         """What undo and redo would do now ("confirm 3 photos", ""); "" greys the action out."""

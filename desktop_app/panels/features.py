@@ -1,5 +1,6 @@
 """Walk through a network on the photo in focus: what fires where, what it looks like, and why this label."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, Qt
@@ -33,6 +34,11 @@ class FeaturesPanel(Panel):
     title = QT_TRANSLATE_NOOP("Panel", "Features")
     icon = "features"
     capability = Capability.FEATURES
+    keys = (
+        (QT_TRANSLATE_NOOP("Panel", "Ways to look"), "1 … 5"),
+        (QT_TRANSLATE_NOOP("Panel", "From channel to channel"), QT_TRANSLATE_NOOP("Panel", "Arrows")),
+        (QT_TRANSLATE_NOOP("Panel", "A stage up or down"), QT_TRANSLATE_NOOP("Panel", "Page Up, Page Down")),
+    )
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
@@ -82,7 +88,7 @@ class FeaturesPanel(Panel):
     def _wire_hands(self) -> None:
         work, side = self.work, self.side
         work.tab_changed.connect(self._show_tab)
-        work.empty.action_clicked.connect(self._open_folder)
+        work.empty.action_clicked.connect(partial(self.window_does, "open_folder"))
         work.network.chosen.connect(self.set_layer)
         work.grid.chosen.connect(self.set_channel)
         work.grid.stage_asked.connect(work.network.step_stage)
@@ -282,11 +288,6 @@ class FeaturesPanel(Panel):
             super().keyPressEvent(event)
         else:
             self.work.network.step_stage(by)
-
-    def _open_folder(self) -> None:
-        run = getattr(self.window(), "run", None)
-        if callable(run):
-            run("open_folder")
 
 
 def _usual_layer(layers: "tuple[Layer, ...]") -> str:

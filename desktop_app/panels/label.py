@@ -39,6 +39,14 @@ class LabelPanel(Panel):
     icon = "label"
     capability = Capability.ZERO_SHOT
     wants_strip = False
+    keys = (
+        (QT_TRANSLATE_NOOP("Panel", "Give one of the first nine labels"), "1 … 9"),
+        (QT_TRANSLATE_NOOP("Panel", "Take the label away"), "0"),
+        (
+            QT_TRANSLATE_NOOP("Panel", "Back to the grid, and to all photos"),
+            QT_TRANSLATE_NOOP("Panel", "Escape"),
+        ),
+    )
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
@@ -129,7 +137,7 @@ class LabelPanel(Panel):
         self.job.ended.connect(self.outlook.ask_history)
         self.job.ended.connect(engine.forget_changes)
         self.job.reasons_asked.connect(self.export.show_reasons)
-        self.empty.action_clicked.connect(lambda: self._window_does("open_folder"))
+        self.empty.action_clicked.connect(lambda: self.window_does("open_folder"))
         self.nothing.action_clicked.connect(session.clear_filters)
         self.grid.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.grid.customContextMenuRequested.connect(self._show_menu)
@@ -227,7 +235,7 @@ class LabelPanel(Panel):
             reject=self.do_reject,
             assign=lambda name: self.review.confirm(self._places(), name),
             clear=lambda: self.review.clear(self._places()),
-            window_does=self._window_does,
+            window_does=self.window_does,
         )
         show_at(menu, self.grid.viewport(), place)
 
@@ -278,11 +286,6 @@ class LabelPanel(Panel):
     def do_smaller(self) -> None:
         """Smaller tiles."""
         step_size(self.session.settings, -1)
-
-    def _window_does(self, action: str) -> None:
-        run = getattr(self.window(), "run", None)
-        if callable(run):
-            run(action)
 
     # --- what is remembered
 

@@ -1,6 +1,7 @@
 """Hide parts of the photo in focus and watch a model paint them back: the mask at once, the picture right after."""
 
 import random
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint
@@ -32,6 +33,16 @@ class MaskPanel(Panel):
     title = QT_TRANSLATE_NOOP("Panel", "Mask")
     icon = "mask"
     capability = Capability.MASKING
+    keys = (
+        (QT_TRANSLATE_NOOP("Panel", "One picture alone, or all again"), "1 … 5"),
+        (QT_TRANSLATE_NOOP("Panel", "All pictures"), "0"),
+        (QT_TRANSLATE_NOOP("Panel", "Go from patch to patch"), QT_TRANSLATE_NOOP("Panel", "Arrows")),
+        (
+            QT_TRANSLATE_NOOP("Panel", "Choose several patches"),
+            QT_TRANSLATE_NOOP("Panel", "Shift and arrows"),
+        ),
+        (QT_TRANSLATE_NOOP("Panel", "Hide or show them"), QT_TRANSLATE_NOOP("Panel", "Space")),
+    )
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
@@ -81,7 +92,7 @@ class MaskPanel(Panel):
     def _wire_work(self) -> None:
         work, book = self.work, self.book
         work.tab_changed.connect(self._tab_changed)
-        work.empty.action_clicked.connect(self._open_folder)
+        work.empty.action_clicked.connect(partial(self.window_does, "open_folder"))
         work.ratio.started.connect(book.begin_gesture)
         work.ratio.changed.connect(self.set_ratio)
         work.strategies.chosen.connect(self.set_strategy)
@@ -279,8 +290,3 @@ class MaskPanel(Panel):
             panes.show_alone(None if panes.alone == digit - 1 else digit - 1)
         elif digit == 0:
             panes.show_alone(None)
-
-    def _open_folder(self) -> None:
-        run = getattr(self.window(), "run", None)
-        if callable(run):
-            run("open_folder")

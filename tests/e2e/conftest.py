@@ -25,6 +25,7 @@ class GridPanel(Panel):
     """The photos as a grid, and what was asked of the panel."""
 
     id, title, icon, wants_strip = "grid", "Grid", "label", False
+    keys = (("Turn the photo upside down", "Y"),)
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)

@@ -328,6 +328,15 @@ def test_every_dialog_opens_and_closes(start: Start, photos: Path, action: str) 
     app.wait_until(lambda: not app.dialogs())
 
 
+def test_the_sheet_of_keys_has_those_of_menus_and_of_panels(start: Start, photos: Path) -> None:
+    app = start(photos)
+    app.run("shortcuts")
+    said = [label.text() for label in app.dialogs()[0].findChildren(QLabel)]
+    for words, keys in (("Turn the photo upside down", "Y"), ("Grid", "Ctrl+1"), ("Next Unsure Photo", "U")):
+        assert said[said.index(words) + 1] == keys
+    app.press("Esc", on=app.dialogs()[0])
+
+
 def test_settings_in_the_dialog_take_effect_at_once(start: Start, photos: Path) -> None:
     app = start(photos)
     app.wait_for_photos(5)

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from desktop_app.dialog_frame import close_button, make, translated
 from desktop_app.widgets.section import text
+from desktop_app.widgets.spin_box import roomy
 
 if TYPE_CHECKING:
     from desktop_app.main_window import MainWindow
@@ -104,7 +105,8 @@ def setting_field(settings: "Settings", setting: "Setting[Any]") -> QWidget:
         combo.currentIndexChanged.connect(lambda row: settings.set(key, setting.choices[row]))
         return combo
     if setting.kind in ("int", "float"):
-        spin: QSpinBox | QDoubleSpinBox = QSpinBox() if setting.kind == "int" else QDoubleSpinBox()
+        whole = setting.kind == "int"
+        spin: QSpinBox | QDoubleSpinBox = roomy(QSpinBox()) if whole else roomy(QDoubleSpinBox())
         low, high = (
             setting.low if setting.low is not None else 0,
             setting.high if setting.high is not None else 10**6,

@@ -20,7 +20,8 @@ class Colours:
     name: str
     window: str  # around photos
     panel: str  # columns, bars
-    raised: str  # buttons, fields
+    raised: str  # buttons
+    field: str  # what is typed into: grey would look as if it could not be
     hover: str
     border: str
     text: str
@@ -39,6 +40,7 @@ DARK = Colours(
     window="#1e1e1e",
     panel="#252525",
     raised="#303030",
+    field="#1e1e1e",
     hover="#383838",
     border="#3d3d3d",
     text="#e8e8e8",
@@ -56,6 +58,7 @@ LIGHT = Colours(
     window="#f2f2f2",
     panel="#fafafa",
     raised="#ffffff",
+    field="#ffffff",
     hover="#e9e9e9",
     border="#d2d2d2",
     text="#1c1c1c",

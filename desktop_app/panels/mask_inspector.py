@@ -14,6 +14,7 @@ from desktop_app.widgets.mask_curve import MaskCurve
 from desktop_app.widgets.mask_figures import Figures
 from desktop_app.widgets.model_chooser import ModelChooser
 from desktop_app.widgets.section import Column, Section, text
+from desktop_app.widgets.spin_box import roomy
 from desktop_app.widgets.value_slider import ValueSlider
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class MaskInspector(Column):
         self.unit = QComboBox()
         self.unit.activated.connect(lambda row: self.unit_chosen.emit(int(self.unit.itemData(row))))
         section.body.addLayout(_named(self.tr("&Unit"), self.unit))
-        self.seed = QSpinBox()
+        self.seed = roomy(QSpinBox())
         self.seed.setRange(0, MOST_SEED)
         self.seed.setKeyboardTracking(False)
         self.seed.setToolTip(self.tr("The same seed gives the same mask, on every photo and every computer"))

@@ -14,6 +14,7 @@ from desktop_app.session import Session, as_user_error
 from desktop_app.widgets.mask_curve import MaskCurve
 from desktop_app.widgets.mask_strip import MaskStrip, Shot
 from desktop_app.widgets.section import ElidedLabel
+from desktop_app.widgets.spin_box import roomy
 from models.tasks.masking import RATIOS, SweepRequest
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class MaskSweep(QWidget):
         row.setSpacing(8)
         self.run_button = QPushButton()
         self.run_button.clicked.connect(self.toggle)
-        self.seeds = QSpinBox()
+        self.seeds = roomy(QSpinBox())
         self.seeds.setRange(1, 12)
         self.seeds.setValue(3)
         self.seeds.setAccessibleName(self.tr("Seeds of the sweep"))

@@ -57,18 +57,26 @@ class FlowLayout(QLayout):
         return margins.left(), margins.top(), margins.right(), margins.bottom()
 
     def _arrange(self, rect: QRect, *, move: bool) -> int:
-        """Place the items line by line; returns the height they take."""
+        """Place the items line by line, each in the middle of its line; returns the height they take."""
         left, top, right, bottom = self._margins()
         area = rect.adjusted(left, top, -right, -bottom)
-        x, y, line = area.x(), area.y(), 0
+        x, y = area.x(), area.y()
+        line: list[tuple[QLayoutItem, QRect]] = []
         for item in self._items:
             if item.isEmpty():  # hidden widgets take no room
                 continue
             size = item.sizeHint()
-            if x > area.x() and x + size.width() > area.x() + area.width():
-                x, y, line = area.x(), y + line + self.spacing(), 0
-            if move:
-                item.setGeometry(QRect(QPoint(x, y), size))
+            if line and x + size.width() > area.x() + area.width():
+                x, y, line = area.x(), y + _finish(line, move=move) + self.spacing(), []
+            line.append((item, QRect(QPoint(x, y), size)))
             x += size.width() + self.spacing()
-            line = max(line, size.height())
-        return y + line - rect.y() + bottom
+        return y + _finish(line, move=move) - rect.y() + bottom
+
+
+def _finish(line: list[tuple[QLayoutItem, QRect]], *, move: bool) -> int:
+    """Put a line's items in place; returns its height."""
+    height = max((room.height() for _, room in line), default=0)
+    if move:
+        for item, room in line:
+            item.setGeometry(room.translated(0, (height - room.height()) // 2))
+    return height

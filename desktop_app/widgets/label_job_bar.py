@@ -89,10 +89,8 @@ class JobBar(QFrame):
         """What can be done while nothing runs; where the window is narrow, in two lines."""
         holder = QWidget()
         flow = FlowLayout(holder)
-        high = self.start.sizeHint().height()
         for widget in (self.start, self.again, self.only_new, self._hint, self.reasons, self.retry,
                        self.rollback):  # fmt: skip
-            widget.setMinimumHeight(high)  # so that all stand on one line
             flow.addWidget(widget)
         self._still_row = holder
         return holder

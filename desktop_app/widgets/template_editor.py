@@ -21,6 +21,7 @@ from desktop_app import theme
 from desktop_app.widgets.icon_button import icon_button
 from desktop_app.widgets.label_rows import Row, RowsView
 from desktop_app.widgets.section import text
+from desktop_app.widgets.spin_box import roomy
 from models.tasks.prompts import Template
 
 _PREVIEW_LINES = 200
@@ -116,7 +117,7 @@ class TemplateEditor(QWidget):
         self.entry.setAccessibleName(self.tr("New template"))
         self.entry.returnPressed.connect(self._typed)
         row.addWidget(self.entry, 1)
-        self.weight = QDoubleSpinBox()
+        self.weight = roomy(QDoubleSpinBox())
         self.weight.setRange(0.0, 100.0)
         self.weight.setDecimals(2)
         self.weight.setSingleStep(0.25)

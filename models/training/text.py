@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.families.clip import TextConfig, TextTransformer
+from models.training.attention import speed_up_attention
 from models.training.corpus import (
     TEMPLATES,
     WIDTH,
@@ -289,6 +290,7 @@ class TextRecipe:
         self.module = TextNet(config or text_config(tokenizer))
         self.module.start_from(texts.token_vectors)
         self.module.to(self.device)
+        speed_up_attention(self.module)
         # Words of few tokens are the common ones; the rare are met rarely.
         lengths = np.array([len(e.ids) for e in tokenizer.encode_batch(texts.names)])
         weights = 3.0 ** -np.minimum(lengths, 9).astype(np.float64)

@@ -217,7 +217,8 @@ class LabelEngine(QObject):
         if self._base is not None:
             name, before = self._base
             self.changes = difference(before, self.scored, self.reader.folder.said)
-            self.changes_counted.emit(name)
+            # Between no label and some there is nothing to compare: "no photo changes" would be untrue.
+            self.changes_counted.emit(name if before.names and self.scored.names else "")
         self._score_new()
         self._ask_focus()
         self._check()

@@ -48,6 +48,19 @@ def test_words_are_pasted_into_the_list_of_labels_and_named_as_they_are_counted(
     assert not app.window.messages.text
 
 
+def test_where_there_is_no_label_nothing_is_said_about_changes(app: LabelRobot) -> None:
+    app.label.column.labels.clear_asked.emit()
+    app.wait_idle()
+    assert app.change_line() == ""
+    assert "Type one above" in app.label.column.labels.list.empty_words
+    app.type_label("horse")
+    app.wait_answered()
+    assert app.change_line() == ""
+    app.type_label("rose")
+    app.wait_answered()
+    assert "change" in app.change_line()
+
+
 def test_the_lab_says_how_much_is_right_and_whose_word_the_truth_is(app: LabelRobot, tmp_path: Path) -> None:
     shown = app.answers()
     rows = [

@@ -14,7 +14,8 @@ from PySide6.QtGui import QColor, QIcon
 from PySide6.QtWidgets import QApplication
 
 from desktop_app import dialogs, paths, theme
-from desktop_app.catalog import Catalog, open_or_temporary
+from desktop_app.catalog import Catalog
+from desktop_app.catalog_fallback import open_or_temporary
 from desktop_app.main_window import MainWindow
 from desktop_app.notify import Level, Message, Notify, start_log, stop_log
 from desktop_app.panels import PANELS

@@ -6,13 +6,10 @@ CatalogError, in words. No Qt in here.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import getpass
 import json
 import os
-import shutil
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -57,7 +54,6 @@ from models.errors import UserError
 
 __all__ = [
     "Answer", "Catalog", "CatalogError", "Change", "PhotoFacts", "PhotoRecord", "Proposal", "Run", "open_catalog",
-    "open_or_temporary",
 ]  # fmt: skip
 
 Half = npt.NDArray[np.float16]
@@ -441,17 +437,3 @@ def open_catalog(path: Path) -> Iterator[Catalog]:
         yield catalog
     finally:
         catalog.close()
-
-
-def open_or_temporary(path: Path) -> Catalog:
-    """The catalogue at `path`; where it cannot be opened, an empty one that ends with the program, and the reason
-    among its `problems`. The file at `path` is left alone then."""
-    try:
-        return Catalog(path)
-    except CatalogError as error:
-        folder = tempfile.mkdtemp(prefix="pinhole-")
-        catalog = Catalog(Path(folder) / "catalog.sqlite")
-        cure = f"{error.cure.rstrip('.')}. Until then nothing is kept of what is labelled or confirmed."
-        catalog.problems.append(CatalogError(error.title, error.cause, cure.removeprefix(". ")))
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        return catalog

@@ -19,7 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from desktop_app import catalog_drives, catalog_labels, catalog_store
-from desktop_app.catalog import Catalog, CatalogError, PhotoFacts, PhotoRecord, Proposal, open_or_temporary
+from desktop_app.catalog import Catalog, CatalogError, PhotoFacts, PhotoRecord, Proposal
+from desktop_app.catalog_fallback import open_or_temporary
 
 HASH_A, HASH_B = "a" * 64, "b" * 64
 

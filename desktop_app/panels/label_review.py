@@ -113,20 +113,24 @@ class Review(QObject):
         return steps[-1] if steps else "person"
 
     def undo(self) -> None:
-        """Take the last step back, whichever it was."""
-        kind = self._next(self._done)
+        """Take the last step back, whichever it was, and say so: its photos may be out of sight."""
+        kind, words = self._next(self._done), self.words[0]
         if kind == "book":
             self._move(self._done, self._undone, self._book.undo)
         elif self._names[0]:
             self._move(self._done, self._undone, partial(self._travel, back=True))
+        if words:
+            self._session.notify.info(self.tr("Taken back: {0}").format(words))
 
     def redo(self) -> None:
-        """Make the step again that was undone last."""
-        kind = self._next(self._undone)
+        """Make the step again that was undone last, and say so."""
+        kind, words = self._next(self._undone), self.words[1]
         if kind == "book":
             self._move(self._undone, self._done, self._book.redo)
         elif self._names[1]:
             self._move(self._undone, self._done, partial(self._travel, back=False))
+        if words:
+            self._session.notify.info(self.tr("Made again: {0}").format(words))
 
     def _move(self, source: list[str], target: list[str], act: Callable[[], object]) -> None:
         target.append(source.pop() if source else "person")

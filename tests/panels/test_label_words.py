@@ -75,3 +75,17 @@ def test_the_lab_says_how_much_is_right_and_whose_word_the_truth_is(app: LabelRo
     app.wait_idle()
     assert "All templates together get 100% of them right." in lab.source.text()
     assert "For 1 the table says that a model said so" in lab.source.text()
+
+
+def test_undo_and_redo_say_what_they_did(app: LabelRobot) -> None:
+    said: list[str] = []
+    app.session.notify.listen(lambda message: said.append(message.title))
+    app.label.review.confirm([0], "dog")
+    app.wait_idle()
+    app.session.select(5)  # what is undone may be out of sight
+    app.run("undo")
+    app.wait_idle()
+    app.run("redo")
+    app.wait_idle()
+    told = [words.split(":")[0] for words in said if "“dog”, 1 photo" in words]
+    assert told == ["Taken back", "Made again"]

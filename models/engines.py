@@ -151,8 +151,11 @@ class OnnxEngine:
         return self._sessions[entry]
 
 
-def make_session(graph: Path, device: str) -> Any:
-    """An ONNX Runtime session on `device`; DeviceError where CUDA was wanted and its provider does not load."""
+def make_session(graph: Path | bytes, device: str, weights: "Arrays | None" = None) -> Any:
+    """An ONNX Runtime session on `device`; DeviceError where CUDA was wanted and its provider does not load.
+
+    `weights` are the tensors of which the graph has nothing but the names.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -160,13 +163,18 @@ def make_session(graph: Path, device: str) -> Any:
     options.log_severity_level = 3
     # Spinning threads would take the cores from the threads that decode the next photos.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if weights:
+        values = [onnxruntime.OrtValue.ortvalue_from_numpy(value) for value in weights.values()]
+        options.add_external_initializers(list(weights), values)
     wanted = "CUDAExecutionProvider" if device.startswith("cuda") else "CPUExecutionProvider"
     if wanted == "CUDAExecutionProvider" and hasattr(onnxruntime, "preload_dlls"):
         onnxruntime.preload_dlls()  # torch's own CUDA libraries serve both
     if wanted not in onnxruntime.get_available_providers():
         raise DeviceError("ONNX Runtime cannot use the graphics card", "It was installed without CUDA")
     providers = [wanted] if wanted == "CPUExecutionProvider" else [wanted, "CPUExecutionProvider"]
-    session = onnxruntime.InferenceSession(str(graph), options, providers=providers)
+    session = onnxruntime.InferenceSession(
+        graph if isinstance(graph, bytes) else str(graph), options, providers=providers
+    )
     if session.get_providers()[0] != wanted:
         raise DeviceError("ONNX Runtime cannot use the graphics card", "Its CUDA libraries did not load")
     return session

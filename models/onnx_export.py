@@ -112,7 +112,7 @@ def _export_one(spec: ModelSpec, module: "nn.Module", name: str, entry: Entry, p
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with replacing(path) as temporary:
-            _write_graph(module, entry, sample(spec, entry, 2), temporary)
+            write_graph(module, entry, sample(spec, entry, 2), temporary)
             torch_engine = TorchEngine(module, {name: entry}, "cpu", "float32")
             graph = OnnxEngine({name: temporary}, "cpu")
             for n, hidden in ((1, 0.5), (3, 0.9)):  # not as it was traced: a size frozen into the graph shows
@@ -125,7 +125,13 @@ def _export_one(spec: ModelSpec, module: "nn.Module", name: str, entry: Entry, p
         raise ModelError(f"{spec.id}/{name} cannot be exported to ONNX", str(error)) from error
 
 
-def _write_graph(module: "nn.Module", entry: Entry, arrays: dict[str, NDArray[Any]], path: Path) -> None:
+def write_graph(
+    module: "nn.Module", entry: Entry, arrays: dict[str, NDArray[Any]], path: Path, *, folded: bool = True
+) -> None:
+    """The graph of an entry, as `arrays` (n, ...) trace it; `folded` computes beforehand what weights alone decide.
+
+    Without it each weight is there as it is, under the module's name for it after `inner.`.
+    """
     import torch
 
     entry = entry.graph or entry
@@ -154,6 +160,7 @@ def _write_graph(module: "nn.Module", entry: Entry, arrays: dict[str, NDArray[An
             output_names=["out"],
             dynamic_axes={**axes, "out": {0: "n"}},
             opset_version=OPSET,
+            do_constant_folding=folded,
             dynamo=False,
         )
 

@@ -1,5 +1,6 @@
 """A model that runs: device, precision and engine settled, one `run` for all, with a note where a wish was not met."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,7 @@ from models.onnx_export import export, outlier_sample
 from models.registry import build, find
 from models.spec import ModelSpec, Preprocess
 from models.tokens import Tokenizer
+from models.weightless import open_weightless
 
 if TYPE_CHECKING:
     from torch import nn
@@ -163,7 +165,7 @@ def open_model(
     progress: Progress | None = None,
     extra: Sequence[Path] = (),
 ) -> Model:
-    """Opens a model at once: with the choice that `tuning.choose` has kept for this machine, else torch in float32.
+    """Opens a model at once: with the choice that `tuning.choose` has kept for this machine, else in float32.
 
     What cannot be had (a GPU, a precision, an engine) becomes a `note`, not an error; a broken model raises ModelError.
     """
@@ -178,6 +180,11 @@ def open_model(
             # No import of torch on this road: that is a second of the start.
             tell(f"Opening {spec.title}", 0.5)
             return Model(spec, OnnxEngine(graphs, "cpu"))
+    if engine == precision == "auto" and remembered is None and _is_processor(device):
+        tell(f"Opening {spec.title}", 0.5)
+        weightless = open_weightless(spec)
+        if weightless is not None:
+            return Model(spec, weightless)
     tell("Loading PyTorch", 0.1)
     place, note = devices.resolve(device)
     if remembered is not None and remembered.engine == "torch" and remembered.device == place:
@@ -196,6 +203,11 @@ def open_model(
     )
     tell(spec.title, 1.0)
     return model
+
+
+def _is_processor(device: str) -> bool:
+    """Whether the processor is meant, as far as that can be told without torch, which knows of Apple's GPUs."""
+    return device == "cpu" or (device == "auto" and not devices.has_nvidia() and sys.platform != "darwin")
 
 
 def _settle(device: str, precision: Precision) -> tuple[Precision, str]:

@@ -105,20 +105,7 @@ def setting_field(settings: "Settings", setting: "Setting[Any]") -> QWidget:
         combo.currentIndexChanged.connect(lambda row: settings.set(key, setting.choices[row]))
         return combo
     if setting.kind in ("int", "float"):
-        whole = setting.kind == "int"
-        spin: QSpinBox | QDoubleSpinBox = roomy(QSpinBox()) if whole else roomy(QDoubleSpinBox())
-        low, high = (
-            setting.low if setting.low is not None else 0,
-            setting.high if setting.high is not None else 10**6,
-        )
-        spin.setRange(int(low), int(high)) if isinstance(spin, QSpinBox) else spin.setRange(low, high)
-        if isinstance(spin, QDoubleSpinBox):
-            spin.setSingleStep(0.05)
-        spin.setValue(value)
-        spin.setKeyboardTracking(False)
-        spin.setMinimumWidth(96)
-        spin.valueChanged.connect(lambda now: settings.set(key, now))
-        return spin
+        return _number_field(settings, setting)
     field = QLineEdit(value if setting.kind == "text" else "; ".join(value))
     field.setMinimumWidth(220)
     if setting.kind == "text":
@@ -127,6 +114,24 @@ def setting_field(settings: "Settings", setting: "Setting[Any]") -> QWidget:
         field.setPlaceholderText(translated("separated by ;"))
         field.editingFinished.connect(lambda: settings.set(key, _parts(field.text())))
     return field
+
+
+def _number_field(settings: "Settings", setting: "Setting[Any]") -> QWidget:
+    low = 0 if setting.low is None else setting.low
+    high = 10**6 if setting.high is None else setting.high
+    spin: QSpinBox | QDoubleSpinBox
+    if setting.kind == "int":
+        spin = roomy(QSpinBox())
+        spin.setRange(int(low), int(high))
+    else:
+        spin = roomy(QDoubleSpinBox())
+        spin.setRange(low, high)
+        spin.setSingleStep(0.05)
+    spin.setValue(settings.get(setting.key))
+    spin.setKeyboardTracking(False)
+    spin.setMinimumWidth(96)
+    spin.valueChanged.connect(lambda now: settings.set(setting.key, now))
+    return spin
 
 
 def _parts(words: str) -> tuple[str, ...]:

@@ -72,9 +72,9 @@ def _key(spec: ModelSpec, device: str) -> str:
     return f"{spec.version} | {device} | {devices.fingerprint()}"
 
 
-def _load(cache: Path | None) -> dict[str, Any]:
+def _load(cache: Path) -> dict[str, Any]:
     try:
-        content = json.loads((cache / FILE).read_text("utf-8")) if cache is not None else {}
+        content = json.loads((cache / FILE).read_text("utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}  # a measurement can always be made again
     return content if isinstance(content, dict) else {}

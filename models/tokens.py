@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.bundle import TOKENIZER
 from models.errors import ModelError
 
-TOKENIZER = "tokenizer.json"
 DEFAULT_CONTEXT = 77  # CLIP's longest text, in tokens, its two end marks included
 
 

@@ -6,8 +6,9 @@ Accuracies are the paper's (ImageNet-1k top-1, figure 2), never ours.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
@@ -61,76 +62,38 @@ class Step:
     recipe: Recipe
 
 
-def _steps() -> tuple[Step, ...]:
+# key, title, what changed, accuracy, and what of the recipe before it
+_ROAD: tuple[tuple[str, str, str, float, dict[str, Any]], ...] = (
+    ("resnet50", "ResNet-50", "The starting point, as trained in 2015.", 76.1, {}),
+    ("recipe", "Modern training",
+     "The same network, trained for 300 epochs with AdamW, mixing, stochastic depth and label smoothing.", 78.8, {}),
+    ("stages", "Stage ratio", "Blocks per stage from 3:4:6:3 to 3:3:9:3, as in Swin.", 79.4,
+     {"depths": (3, 3, 9, 3)}),
+    ("patchify", "Patchify stem", "The stem is one 4×4 convolution that does not overlap.", 79.5, {"patchify": True}),
+    ("depthwise", "Depthwise convolution", "The 3×3 convolution mixes places only.", 78.3, {"depthwise": True}),
+    ("width", "Width 96", "The computation saved is spent on more channels, 96 for 64.", 80.5, {"width": 96}),
+    ("inverted", "Inverted bottleneck", "Wide inside and narrow outside, as in an MLP.", 80.6, {"inverted": True}),
+    ("first", "Depthwise first", "The depthwise convolution moves to the narrow end.", 79.9,
+     {"depthwise_first": True}),
+    ("kernel", "7×7 kernels", "Each depthwise convolution looks further.", 80.6, {"kernel": 7}),
+    ("gelu", "GELU", "A smoother activation in place of ReLU.", 80.6, {"activation": "gelu"}),
+    ("one_activation", "Fewer activations", "One activation a block, as in an MLP.", 81.3, {"one_activation": True}),
+    ("one_norm", "Fewer norms", "One norm a block, before the first 1×1 convolution.", 81.4, {"one_norm": True}),
+    ("layer_norm", "LayerNorm", "LayerNorm in place of BatchNorm.", 81.5, {"norm": "layer"}),
+    ("downsampling", "Separate downsampling",
+     "A 2×2 convolution of its own between stages, with norms that keep training stable: ConvNeXt-T.", 82.0,
+     {"separate_downsampling": True}),
+)  # fmt: skip
+
+
+def _steps() -> Iterator[Step]:
     recipe = Recipe()
-    steps = [
-        Step("resnet50", "ResNet-50", "The starting point, as trained in 2015.", 76.1, recipe),
-        Step(
-            "recipe",
-            "Modern training",
-            "The same network, trained for 300 epochs with AdamW, mixing, stochastic depth and label smoothing.",
-            78.8,
-            recipe,
-        ),
-    ]
-
-    def step(key: str, title: str, change: str, accuracy: float, **changes: object) -> None:
-        steps.append(Step(key, title, change, accuracy, replace(steps[-1].recipe, **changes)))  # type: ignore[arg-type]
-
-    step(
-        "stages",
-        "Stage ratio",
-        "Blocks per stage from 3:4:6:3 to 3:3:9:3, as in Swin.",
-        79.4,
-        depths=(3, 3, 9, 3),
-    )
-    step(
-        "patchify",
-        "Patchify stem",
-        "The stem is one 4×4 convolution that does not overlap.",
-        79.5,
-        patchify=True,
-    )
-    step("depthwise", "Depthwise convolution", "The 3×3 convolution mixes places only.", 78.3, depthwise=True)
-    step("width", "Width 96", "The computation saved is spent on more channels, 96 for 64.", 80.5, width=96)
-    step(
-        "inverted",
-        "Inverted bottleneck",
-        "Wide inside and narrow outside, as in an MLP.",
-        80.6,
-        inverted=True,
-    )
-    step(
-        "first",
-        "Depthwise first",
-        "The depthwise convolution moves to the narrow end.",
-        79.9,
-        depthwise_first=True,
-    )
-    step("kernel", "7×7 kernels", "Each depthwise convolution looks further.", 80.6, kernel=7)
-    step("gelu", "GELU", "A smoother activation in place of ReLU.", 80.6, activation="gelu")
-    step(
-        "one_activation",
-        "Fewer activations",
-        "One activation a block, as in an MLP.",
-        81.3,
-        one_activation=True,
-    )
-    step(
-        "one_norm", "Fewer norms", "One norm a block, before the first 1×1 convolution.", 81.4, one_norm=True
-    )
-    step("layer_norm", "LayerNorm", "LayerNorm in place of BatchNorm.", 81.5, norm="layer")
-    step(
-        "downsampling",
-        "Separate downsampling",
-        "A 2×2 convolution of its own between stages, with norms that keep training stable: ConvNeXt-T.",
-        82.0,
-        separate_downsampling=True,
-    )
-    return tuple(steps)
+    for key, title, change, accuracy, changes in _ROAD:
+        recipe = replace(recipe, **changes)
+        yield Step(key, title, change, accuracy, recipe)
 
 
-STEPS: tuple[Step, ...] = _steps()
+STEPS: tuple[Step, ...] = tuple(_steps())
 
 
 def block_ops(recipe: Recipe, inputs: int, width: int, stride: int = 1) -> tuple[Op, ...]:

@@ -32,7 +32,7 @@ class GridControl(QObject):
         self._order = "disk"
         self._own = False  # the filter in force is ours
         self._filtering = False
-        bar.changed.connect(self.apply_filter)
+        bar.changed.connect(self._asked)
         bar.order_asked.connect(self.set_order)
         line.show_asked.connect(self.show_changed)
         engine.scored_changed.connect(self._answers_changed)
@@ -90,7 +90,13 @@ class GridControl(QObject):
 
     # --- filters
 
-    def apply_filter(self) -> None:
+    def _asked(self) -> None:
+        """The hand asked for something else: exactly that, and the keys must not act on a photo out of sight."""
+        self.apply_filter(keep_focus=False)
+        if self._own and self._session.position() < 0:
+            self._session.select_end(last=False)
+
+    def apply_filter(self, keep_focus: bool = True) -> None:
         """Show what the bar asks for. The photo in focus stays, so that it does not vanish under the hand."""
         bar, session = self._bar, self._session
         self._own = bar.narrows
@@ -102,7 +108,8 @@ class GridControl(QObject):
         if bar.label:
             keep &= self._labelled(bar.label, len(marks)) & (marks != Mark.UNKNOWN) & (marks != Mark.FAILED)
         if (
-            0 <= session.current < len(keep)
+            keep_focus
+            and 0 <= session.current < len(keep)
             and self._is_shown(session.current)
             and session.view.keep is not None
         ):

@@ -1,5 +1,6 @@
 """At the right of the grid: the photo in focus, its ranked answers, the bars one can drag, what was said before."""
 
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -162,12 +163,13 @@ class LabelInspector(Column):
 
     def show_photo(self, photo: Photo | UserError | None, path: str, position: str) -> None:
         """The photo in focus, or why it cannot be shown, or nothing while it is decoded."""
-        self.name.set_words(path.rsplit("/", 1)[-1])
+        self.name.set_words(os.path.basename(path))
         self.name.setToolTip(path)
         if isinstance(photo, Photo):
             self.view.set_image(photo.rgb)
             width, height = photo.full_size
-            self.facts.setText(self.tr("{0:,} × {1:,} pixels  ·  {2}").format(width, height, position))
+            size = self.tr("{0:,} × {1:,} pixels").format(width, height)
+            self.facts.setText("  ·  ".join(filter(None, (size, position))))
         else:
             self.view.set_image(None)
             self.view.set_words(str(photo) if isinstance(photo, UserError) else "")

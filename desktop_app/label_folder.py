@@ -5,7 +5,6 @@ Arrays, row i for photo i. They grow on the GUI thread; a scoring call on the mo
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from desktop_app.catalog import Answer, Catalog
+from desktop_app.catalog_files import records_of
 from desktop_app.label_sets import LabelSets
 from desktop_app.photo_list import Answers, Mark
-from models.errors import UserError
 from models.tasks.scoring import Bars, Decision, Scores, holding, score
 
 Floats = npt.NDArray[np.float32]
@@ -98,14 +97,7 @@ class Looked:
 
 def look(catalog: Catalog, paths: Sequence[str], model: str, content_hash: Callable[[Path], str]) -> Looked:
     """Ask the catalogue about photos as they are on the disk now; moved ones are recognised. Runs on a worker."""
-    stats = [_stat(path) for path in paths]
-    records = catalog.sync([(path, *stat) for path, stat in zip(paths, stats, strict=True)])
-    for place, record in enumerate(records):
-        if record.wants_hash and record.size > 0:
-            try:
-                records[place] = catalog.identify(record.id, content_hash(record.path))
-            except (OSError, UserError):
-                continue  # unreadable: embedding it will say why, in better words
+    records = records_of(catalog, paths, content_hash)
     ids = [record.id for record in records]
     found, rows = catalog.load_embeddings(ids, model)
     have = np.isin(np.asarray(ids, np.int64), np.asarray(found, np.int64))
@@ -114,20 +106,12 @@ def look(catalog: Catalog, paths: Sequence[str], model: str, content_hash: Calla
     return Looked(
         tuple(paths),
         np.asarray(ids, np.int64),
-        np.asarray([stat[1] for stat in stats], np.int64),
+        np.asarray([record.mtime_ns for record in records], np.int64),
         have,
         rows,
         {place: word for place, word in said.items() if word is not None},
         {place: record.error for place, record in enumerate(records) if record.error},
     )
-
-
-def _stat(path: str) -> tuple[int, int]:
-    try:
-        stat = os.stat(path)
-    except (OSError, ValueError):
-        return -1, -1
-    return stat.st_size, stat.st_mtime_ns
 
 
 @dataclass(frozen=True, eq=False)

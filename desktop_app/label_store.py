@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from desktop_app.catalog import Answer, Catalog, PhotoFacts, PhotoRecord, Proposal
+from desktop_app.catalog_files import records_of
 from models.errors import UserError
 from models.tasks.auto_label import Halves, Known, Outcome, State, Verdict
 
@@ -15,9 +15,8 @@ from models.tasks.auto_label import Halves, Known, Outcome, State, Verdict
 class LabelStore:
     """The `Store` of `models.tasks.auto_label` over a catalogue: one run, one model.
 
-    `content_hash` (a path's sha256 as hex; it may raise OSError or UserError) is asked only for photos whose size
-    is that of a known one, to recognise what was moved, copied or touched. `alike` are the runs that asked what
-    this one asks (None: it does not matter).
+    `content_hash` recognises what was moved, copied or touched (see `records_of`). `alike` are the runs that asked
+    what this one asks (None: it does not matter).
     """
 
     def __init__(
@@ -66,26 +65,7 @@ class LabelStore:
         )
 
     def _sync(self, paths: Sequence[Path]) -> list[PhotoRecord]:
-        records = self._catalog.sync([(path, *_stat(path)) for path in paths])
-        return [self._identified(record) for record in records]
-
-    def _identified(self, record: PhotoRecord) -> PhotoRecord:
-        if self._hash is None or not record.wants_hash or record.size <= 0:
-            return record
-        try:
-            return self._catalog.identify(record.id, self._hash(record.path))
-        except (OSError, UserError):
-            # Unreadable: the model's turn at it will say why, in better words.
-            return record
-
-
-def _stat(path: Path) -> tuple[int, int]:
-    """Size and mtime; -1 for what is not there, so that a file that comes back counts as changed."""
-    try:
-        stat = os.stat(path)
-    except OSError:
-        return -1, -1
-    return stat.st_size, stat.st_mtime_ns
+        return records_of(self._catalog, paths, self._hash)
 
 
 def _state(record: PhotoRecord, answer: Answer | None) -> State:

@@ -1,13 +1,12 @@
 """How strongly the channels of a layer fire in the photos of the open folder: scanned once, kept in the catalogue."""
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from desktop_app.catalog_files import records_of
 from desktop_app.labelling import model_key
-from models.errors import UserError
 from models.images import content_hash
 from models.tasks.feature_maps import scan
 
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from desktop_app.catalog import Catalog, PhotoRecord
+    from desktop_app.catalog import Catalog
     from desktop_app.panels.features_studio import Walked
 
 _LOT = 16  # photos between two commits of a scan
@@ -53,7 +52,9 @@ class Listing:
         """Paths by the catalogue's number. Asked by two threads at once, both find the same."""
         found = self._ids
         if found is None:
-            found = {record.id: str(path) for path, record in _records(self.catalog, self.paths)}
+            records = records_of(self.catalog, self.paths, content_hash)
+            there = (pair for pair in zip(records, self.paths, strict=True) if pair[0].size >= 0)
+            found = {record.id: path for record, path in there}
             self._ids = found
         return found
 
@@ -89,23 +90,3 @@ def scan_photos(listing: Listing, now: "Walked", layer: str) -> Iterator[ScanSte
         # Cancelled in the middle, too: what was computed is kept.
         if kept:
             catalog.put_embeddings(key, kept, layer=layer)
-
-
-def _records(catalog: "Catalog", paths: Sequence[str]) -> "list[tuple[Path, PhotoRecord]]":
-    """The catalogue's records of the files that are there now; moved ones are recognised by their content."""
-    files: list[tuple[Path | str, int, int]] = []
-    for path in paths:
-        try:
-            stat = os.stat(path)
-        except (OSError, ValueError):
-            continue  # vanished: the grid says so, a scan has nothing to add
-        files.append((path, stat.st_size, stat.st_mtime_ns))
-    found = []
-    for (file, _, _), record in zip(files, catalog.sync(files), strict=True):
-        try:
-            wanted = record.wants_hash and record.size > 0
-            known = catalog.identify(record.id, content_hash(Path(file))) if wanted else record
-        except (OSError, UserError):
-            continue
-        found.append((Path(file), known))
-    return found

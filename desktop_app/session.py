@@ -366,6 +366,10 @@ class Session(QObject):
         """The loaded model for a capability; None while it loads (which this starts): wait for model_changed."""
         return self.shelf.want(capability)
 
+    def model_name(self, capability: str) -> str:
+        """What the chosen model is called where it cannot be asked for its title, since it could not be opened."""
+        return os.path.basename(self.shelf.chosen(capability).rstrip("/\\")) or self.tr("The model")
+
 
 class _Reader:
     """Walks folders a slice at a time; `take` runs on the io lane, the rest is read on the GUI thread."""

@@ -16,6 +16,7 @@ from desktop_app.session import Session, as_user_error
 from desktop_app.widgets.label_job_bar import JobBar, Summary
 from desktop_app.work import Job, JobRecord, JobState, Outcome, Work
 from models.errors import UserError
+from models.spec import Capability
 from models.tasks.auto_label import Config, Event, Finished, Labelled, Progress, Skipped, Started, Stored
 
 KIND = "label"
@@ -66,7 +67,12 @@ class LabelJob(QObject):
         """Show what can be done now; where a run's end or an interrupted run is shown, only allow or forbid it."""
         if self.running:
             return
-        why = "" if self._engine.model is not None else self.tr("The model opens…")
+        why = ""
+        if self._session.shelf.error(Capability.ZERO_SHOT) is not None:
+            words = self.tr("{0} could not be opened: choose another model at the right.")
+            why = words.format(self._session.model_name(Capability.ZERO_SHOT))
+        elif self._engine.model is None:
+            why = self.tr("The model opens…")
         if not self._engine.book.state.labels:
             why = self.tr("Add a label first.")
         self._bar.allow(len(self._session.photos), why)

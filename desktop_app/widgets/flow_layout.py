@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QLayout, QLayoutItem, QWidget
 
 
 class FlowLayout(QLayout):
-    """Lines as long as the width allows, items as large as they ask for."""
+    """Lines as long as the width allows, items as large as they ask for, but for one that is longer than a line."""
 
     def __init__(self, parent: QWidget | None = None, *, gap: int = 8) -> None:
         super().__init__(parent)
@@ -66,6 +66,7 @@ class FlowLayout(QLayout):
             if item.isEmpty():  # hidden widgets take no room
                 continue
             size = item.sizeHint()
+            size.setWidth(min(size.width(), max(area.width(), item.minimumSize().width())))
             if line and x + size.width() > area.x() + area.width():
                 x, y, line = area.x(), y + _finish(line, move=move) + self.spacing(), []
             line.append((item, QRect(QPoint(x, y), size)))

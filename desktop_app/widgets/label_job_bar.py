@@ -79,7 +79,7 @@ class JobBar(QFrame):
         self.cancel = self._button(self.tr("Cancel"), self._cancelled)
         self.resume = self._button(self.tr("Go on"), self.resume_asked.emit)
         self.discard = self._button(self.tr("Forget it"), self.discard_asked.emit)
-        self._hint = QLabel()
+        self._hint = ElidedLabel(fill=False)
         self._hint.setProperty("role", "muted")
         column.addWidget(self._still())
         column.addWidget(self._going())
@@ -129,7 +129,7 @@ class JobBar(QFrame):
         """Nothing runs: offer it, or say why it cannot be."""
         self._show_only(self.start, self.only_new)
         self.allow(photos, why_not)
-        self._hint.setText(why_not or self.tr("Your own decisions stay."))
+        self._hint.set_words(why_not or self.tr("Your own decisions stay."))
 
     def allow(self, photos: int, why_not: str = "") -> None:
         """Whether a run may begin, whatever is shown; the reason why not stands on the button too."""
@@ -194,14 +194,14 @@ class JobBar(QFrame):
     def show_rolled_back(self, photos: int) -> None:
         """The run was taken back."""
         self._show_only(self.start, self.only_new)
-        self._hint.setText(self.tr("Taken back for {0:,} photos.").format(photos))
+        self._hint.set_words(self.tr("Taken back for {0:,} photos.").format(photos))
 
     @property
     def words(self) -> str:
         """What is said now."""
         if self._summary.isVisibleTo(self):
             return self._summary.text()
-        return self._hint.text() if self._still_row.isVisibleTo(self) else self._words.words
+        return self._hint.words if self._still_row.isVisibleTo(self) else self._words.words
 
     def _started(self) -> None:
         self.start_asked.emit(self.only_new.isChecked())

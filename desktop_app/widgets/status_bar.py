@@ -3,6 +3,7 @@
 from typing import Any
 
 from PySide6.QtCore import QTimer, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QStatusBar, QWidget
 
 from desktop_app import theme
@@ -45,9 +46,10 @@ class StatusBar(QStatusBar):
         row.addWidget(self._message, 1)
         self.addWidget(left, 1)
         self._model = text("")
-        self._device = text("")
+        self._model.setWordWrap(False)
+        # Why it is not the device that was asked for is a whole sentence: shortened, with the rest in the tip.
+        self._device = ElidedLabel(fill=False)
         for label in (self._model, self._device):
-            label.setWordWrap(False)
             self.addPermanentWidget(label)
         self._list = JobList(session.work, self)
         self._waiting = QTimer(self, singleShot=True, interval=_SHOW_WAITING_AFTER)
@@ -57,6 +59,10 @@ class StatusBar(QStatusBar):
         self._watch()
         self._say_model()
         self._show_running()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._device.setMaximumWidth(self.width() // 2)  # what runs, and what is said, needs the rest
 
     def _watch(self) -> None:
         session = self._session
@@ -93,7 +99,7 @@ class StatusBar(QStatusBar):
     @property
     def device_words(self) -> str:
         """What stands at the right."""
-        return " ".join(filter(None, (self._model.text(), self._device.text())))
+        return " ".join(filter(None, (self._model.text(), self._device.words)))
 
     def show_jobs(self) -> None:
         """Open the list of jobs above the bar."""
@@ -164,15 +170,16 @@ class StatusBar(QStatusBar):
                 else self.tr("on {0}").format(model.device)
             )
             warn, tip = bool(model.note), str(model.note)
-            self._device.setText(f"{device}: {model.note}" if warn else device)
+            self._device.set_words(f"{device}: {model.note}" if warn else device)
         elif error is not None:
             self._model.setText("")
-            self._device.setText(error.title)
+            words = self.tr("{0} could not be opened")
+            self._device.set_words(words.format(self._session.model_name(self._capability)))
             warn, tip = True, str(error)
         else:
             loading = self._capability in shelf.loading
             self._model.setText("")
-            self._device.setText(self.tr("model is opening…") if loading else "")
+            self._device.set_words(self.tr("model is opening…") if loading else "")
         self._device.setProperty("warn", warn)
-        self._device.setToolTip(tip)
+        self._device.setToolTip(tip or self._device.words)
         theme.restyle(self._device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -138,3 +139,23 @@ def test_the_bar_wraps_rather_than_cutting_its_buttons(app: LabelRobot) -> None:
     buttons = [bar.start, bar.only_new, bar.rollback]
     assert all(button.width() >= button.sizeHint().width() for button in buttons)
     assert all(bar.rect().contains(button.mapTo(bar, button.rect().bottomRight())) for button in buttons)
+
+
+def test_a_model_that_cannot_be_opened_is_named_until_another_is_chosen(
+    model: Path, folder: Path, tmp_path: Path, qapp: object
+) -> None:
+    broken = shutil.copytree(model, tmp_path / "my-model")
+    weights = broken / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    remember(broken)
+    app = LabelRobot(folder)
+    try:
+        bar = app.label.job_bar
+        app.wait_until(lambda: "my-model could not be opened" in bar.words, "the bar never said why")
+        assert not bar.start.isEnabled()
+        assert app.window.status.device_words == "my-model could not be opened"
+        app.session.shelf.choose("zero_shot", str(model))
+        app.wait_answered()
+        assert bar.start.isEnabled()
+    finally:
+        app.close()

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from desktop_app.cli_model import add_model_options, open_for, positive
+from desktop_app.cli_model import add_model_options, open_for, positive, share
 from desktop_app.cli_progress import ProgressLine
 from desktop_app.figures import percent
 from models.errors import TextError
@@ -23,7 +23,7 @@ def add_commands(commands: Any) -> None:
     mask = commands.add_parser("mask", help="hide parts of a photo and let a model paint them back")
     mask.add_argument("photo", metavar="PHOTO", type=Path)
     mask.add_argument(
-        "--ratio", metavar="R", type=_ratio, default=0.75, help="how much is hidden, 0 to 1 (0.75)"
+        "--ratio", metavar="R", type=share, default=0.75, help="how much is hidden, 0 to 1 (0.75)"
     )
     mask.add_argument(
         "--strategy", default="random", help="random (usual), block, grid, centre, checkerboard…"
@@ -81,13 +81,6 @@ def _seed(text: str) -> int:
     value = int(text)
     if value < 0:
         raise argparse.ArgumentTypeError(f"{text} is below 0")
-    return value
-
-
-def _ratio(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
     return value
 
 

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from desktop_app.cli_model import add_model_options, positive
+from desktop_app.cli_model import add_model_options, positive, share
 
 COMMANDS = ("label", "samples", "evaluate")
 
@@ -73,9 +73,9 @@ def _add_asking(parser: argparse.ArgumentParser, *, required: bool) -> None:
     )
     templates.add_argument("--prompt-set", metavar="NAME", help="plain, photo (usual), eighty, or your own")
     group.add_argument("--multi", action="store_true", help="judge every label by itself")
-    group.add_argument("--min-probability", metavar="P", type=_part, help="below it a photo is unsure (0.3)")
+    group.add_argument("--min-probability", metavar="P", type=share, help="below it a photo is unsure (0.3)")
     group.add_argument(
-        "--min-margin", metavar="M", type=_part, help="nearer to the second label it is unsure (0.1)"
+        "--min-margin", metavar="M", type=share, help="nearer to the second label it is unsure (0.1)"
     )
     group.add_argument("--no-background", action="store_true", help="do not compare with neutral sentences")
 
@@ -88,13 +88,6 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--absolute", action="store_true", help="whole paths in the CSV")
     group.add_argument("--top-k", metavar="K", type=positive, help="how many labels of a photo are shown")
     group.add_argument("--quiet", action="store_true", help="no progress and no list of answers")
-
-
-def _part(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
-    return value
 
 
 # The work itself needs numpy and the models, which `pinhole --help` does not.

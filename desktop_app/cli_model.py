@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from desktop_app import paths
 from desktop_app.cli_progress import ProgressLine, printable
+from desktop_app.settings import MODEL_SETTINGS, Settings
 from models.errors import ModelError
 from models.spec import Capability
 
@@ -39,6 +40,14 @@ def positive(text: str) -> int:
     return value
 
 
+def share(text: str) -> float:
+    """An argument that is a share of something, 0 to 1."""
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return value
+
+
 def model_folders(more: list[Path] | None = None) -> tuple[Path, ...]:
     """Where models are looked for besides the bundled ones: the person's own, those of the settings, and ``more``."""
     return (paths.models_dir(), *map(Path, _settings().model_folders), *(more or ()))
@@ -49,7 +58,6 @@ def spec_for(arguments: argparse.Namespace, capability: Capability) -> "ModelSpe
     from models.registry import find, list_models
 
     extra = model_folders()
-    remembered = {Capability.ZERO_SHOT: "current_model", Capability.MASKING: "masking_model"}
     if arguments.model:
         spec = find(arguments.model, extra)
         if capability not in spec.capabilities:
@@ -63,7 +71,7 @@ def spec_for(arguments: argparse.Namespace, capability: Capability) -> "ModelSpe
     if not able_specs:
         cure = "Name a model folder with --model; “pinhole models” lists what there is"
         raise ModelError(f"No model here can {_WORDS[capability]}", "", cure)
-    chosen = _settings().get(remembered.get(capability, "features_model"))
+    chosen = _settings().get(MODEL_SETTINGS[capability])
     return next((one for one in able_specs if chosen in (one.id, str(one.folder))), able_specs[0])
 
 
@@ -98,7 +106,5 @@ def _measure_once(spec: "ModelSpec", device: str, line: ProgressLine) -> None:
         choose(spec, device=device, cache=paths.cache_dir())
 
 
-def _settings() -> Any:
-    from desktop_app.settings import Settings
-
+def _settings() -> Settings:
     return Settings(paths.settings_file())

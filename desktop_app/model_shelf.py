@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 
 from desktop_app import paths
+from desktop_app.settings import MODEL_SETTINGS
 from models.errors import ModelError, UserError
 from models.spec import Capability
 
@@ -17,14 +18,6 @@ if TYPE_CHECKING:
     from desktop_app.work import Outcome, Work
     from models.runtime import Model
     from models.spec import ModelSpec
-
-# Settings that remember the choice; features and classification are two uses of one network.
-_REMEMBERED = {
-    Capability.ZERO_SHOT: "current_model",
-    Capability.MASKING: "masking_model",
-    Capability.FEATURES: "features_model",
-    Capability.CLASSIFY: "features_model",
-}
 
 
 @dataclass(frozen=True)
@@ -86,11 +79,11 @@ class ModelShelf(QObject):
 
     def chosen(self, capability: str) -> str:
         """Id or folder of the chosen model, "" for the first that is able."""
-        return str(self._settings.get(_REMEMBERED[Capability(capability)]))
+        return str(self._settings.get(MODEL_SETTINGS[Capability(capability)]))
 
     def choose(self, capability: str, model: str) -> None:
         """Take another model (id or folder) from now on; loading starts at once."""
-        self._settings.set(_REMEMBERED[Capability(capability)], model)
+        self._settings.set(MODEL_SETTINGS[Capability(capability)], model)
         self.retry(capability)
 
     def retry(self, capability: str) -> None:

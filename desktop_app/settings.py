@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from desktop_app.settings_store import SCHEMA, Setting, Store
+from models.spec import Capability
 
-__all__ = ["SCHEMA", "Setting", "Settings"]
+__all__ = ["MODEL_SETTINGS", "SCHEMA", "Setting", "Settings"]
+
+# Which setting remembers the chosen model; features and classification are two uses of one network.
+MODEL_SETTINGS = {
+    Capability.ZERO_SHOT: "current_model",
+    Capability.MASKING: "masking_model",
+    Capability.FEATURES: "features_model",
+    Capability.CLASSIFY: "features_model",
+}
 
 
 def QT_TRANSLATE_NOOP(context: str, text: str) -> str:  # the name by which lupdate finds it

@@ -118,10 +118,10 @@ class FeatureGrid(QAbstractScrollArea):
     # --- painting
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self.viewport())
-        painter.setFont(theme.small_font())
         if self._grid is None:
             return
+        painter = QPainter(self.viewport())
+        painter.setFont(theme.small_font())
         c, area = theme.colours(), event.rect()
         for place in range(self.count):
             tile = self._tile(place)

@@ -84,7 +84,6 @@ class ImageView(QWidget):
         self.lens.changed.connect(self.update)
         self.paint_mode = False
         self.brush_radius = 0.0  # in widths of the picture; drawn as a ring in paint mode
-        self.grid = (0, 0)  # columns and rows of thin lines over the picture; none at (0, 0)
         self._base: _Layer | None = None
         self._layers: dict[str, _Layer] = {}
         self._place: tuple[float, float] | None = None
@@ -205,7 +204,7 @@ class ImageView(QWidget):
             painter.setOpacity(layer.opacity)
             self._draw(painter, rect, layer)
         painter.setOpacity(1.0)
-        self._paint_grid(painter, rect)
+        self._paint_over(painter, rect)
         self._paint_place(painter, rect)
 
     def _draw(self, painter: QPainter, rect: QRectF, layer: _Layer) -> None:
@@ -234,17 +233,8 @@ class ImageView(QWidget):
             self._scaled = key, QPixmap.fromImage(scaled)
         return self._scaled[1]
 
-    def _paint_grid(self, painter: QPainter, rect: QRectF) -> None:
-        columns, rows = self.grid
-        if not columns or not rows or rect.width() / columns < 4:
-            return
-        painter.setPen(QPen(QColor(128, 128, 128, 90), 1))
-        for i in range(1, columns):
-            x = rect.x() + rect.width() * i / columns
-            painter.drawLine(QPointF(x, rect.top()), QPointF(x, rect.bottom()))
-        for i in range(1, rows):
-            y = rect.y() + rect.height() * i / rows
-            painter.drawLine(QPointF(rect.left(), y), QPointF(rect.right(), y))
+    def _paint_over(self, painter: QPainter, rect: QRectF) -> None:
+        """For what a kind of view draws over its picture, which lies at `rect`, and under the marked place."""
 
     def _paint_place(self, painter: QPainter, rect: QRectF) -> None:
         if self._place is None:

@@ -168,7 +168,7 @@ class MaskCanvas(ImageView):
 
     # --- painting over the picture
 
-    def _paint_grid(self, painter: QPainter, rect: QRectF) -> None:
+    def _paint_over(self, painter: QPainter, rect: QRectF) -> None:
         if self._mask is None:
             return
         self._paint_hatching(painter, rect)

@@ -1,7 +1,11 @@
 """The two things that run a network, torch and ONNX Runtime, behind one call over numpy arrays."""
 
+import contextlib
+import ctypes
 import os
+import sys
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -16,6 +20,7 @@ if TYPE_CHECKING:
 
 EngineName = Literal["torch", "onnxruntime"]
 Precision = Literal["float32", "bfloat16", "float16", "int8"]
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 # What a graph's inputs are in numpy: a caller's uint8 mask or int32 ids are as good to torch as these.
 _TYPES = {"tensor(float)": np.float32, "tensor(int64)": np.int64, "tensor(bool)": np.bool_}
 
@@ -41,6 +46,19 @@ def threads() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+@lru_cache(maxsize=1)
+def keep_memory() -> None:
+    """Lets the C library keep large blocks that are freed, up to 256 MB, for the next layer's or photo's.
+
+    Else glibc gives each back to the system and the next is cleared page by page: a tenth of the time of a photo.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):  # another C library has another memory
+            mallopt = ctypes.CDLL(None).mallopt
+            mallopt(_TRIM_THRESHOLD, 256 << 20)
+            mallopt(_MMAP_THRESHOLD, 32 << 20)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -73,6 +91,7 @@ class TorchEngine:
 
         from models.devices import has_bfloat16
 
+        keep_memory()
         self._torch = torch
         self._device = torch.device(device)
         rest = "bfloat16" if has_bfloat16() else "float32"
@@ -119,6 +138,7 @@ class OnnxEngine:
     name: EngineName = "onnxruntime"
 
     def __init__(self, graphs: Mapping[str, Path], device: str) -> None:
+        keep_memory()
         self._graphs = dict(graphs)
         self.entries = tuple(self._graphs)
         self._device = device

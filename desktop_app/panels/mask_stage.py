@@ -59,6 +59,15 @@ class MaskStage(QWidget):
                 "Shift extends, Space paints, + and − zoom."
             )
         )
+        panes[1].name.setToolTip(
+            self.tr(
+                "What the model paints in every patch. It was only ever taught the hidden ones: where the photo is "
+                "visible it may paint anything, bright squares included, and “Combined” keeps the photo there."
+            )
+        )
+        panes[2].name.setToolTip(
+            self.tr("The visible patches of the photo, and the model's paint in the others")
+        )
         self.canvas.pointed.connect(self.hovered)
         self.panes = Panes(panes, lead=True)
         column = QVBoxLayout(self)

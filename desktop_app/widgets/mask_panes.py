@@ -88,14 +88,14 @@ class Pane(QWidget):
         column.setSpacing(0)
         row = QHBoxLayout()
         row.setContentsMargins(2, 2, 0, 2)
-        row.setSpacing(6)
+        row.setSpacing(0)  # every pixel is the name's where the window is narrow
         self.name = QLabel(name)
         self.name.setProperty("role", "heading")
         row.addWidget(self.name)
         if aside is None:
             self._hint.setProperty("role", "small")
+            self._hint.setContentsMargins(6, 0, 0, 0)
         row.addWidget(self._hint, 1)
-        row.addStretch(0)
         self.button = QToolButton()
         self.button.setCheckable(True)
         self.button.setIconSize(QSize(14, 14))

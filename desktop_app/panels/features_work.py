@@ -62,8 +62,8 @@ class FeaturesWork(QStackedWidget):
     def _build_sorting(self) -> None:
         self.order = QComboBox()
         for words, name in (
-            (self.tr("strongest first"), "activation"),
-            (self.tr("most varied first"), "variance"),
+            (self.tr("strongest"), "activation"),
+            (self.tr("most varied"), "variance"),
             (self.tr("by number"), "index"),
         ):
             self.order.addItem(words, name)

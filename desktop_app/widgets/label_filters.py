@@ -76,12 +76,12 @@ class FilterBar(QWidget):
         self.order.setAccessibleName(self.tr("Order"))
         self.order.setToolTip(self.order.accessibleName())
         for key, words in (
-            ("disk", self.tr("As in the folder")),
+            ("disk", self.tr("By folder")),
             ("name", self.tr("By name")),
             ("date", self.tr("Newest first")),
             ("sure", self.tr("Surest first")),
-            ("unsure", self.tr("Least sure first")),
-            ("changed", self.tr("What just changed first")),
+            ("unsure", self.tr("Unsure first")),
+            ("changed", self.tr("Changed first")),
         ):
             self.order.addItem(words, key)
         self.order.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)

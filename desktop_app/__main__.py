@@ -140,7 +140,7 @@ def _open_last(program: Program, last: str, outcome: "Outcome") -> None:
     if program.session.roots:
         return  # the person was faster
     if outcome.value:
-        program.session.open_paths([last])
+        program.session.open_paths([last], focus_path=str(program.settings.last_photo))
     else:
         program.notify.info(program.window.tr("{0} is not there any more").format(last))
         program.window.commands.start_with_samples()

@@ -299,6 +299,7 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         self.settings.window_geometry = base64.b64encode(self.saveGeometry().data()).decode()
+        self.settings.last_photo = self.session.current_path
         if self.inspector.isVisible():
             self.settings.inspector_width = self.inspector.width()
         super().closeEvent(event)

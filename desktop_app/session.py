@@ -102,8 +102,11 @@ class Session(QObject):
         """The one folder that is open, "" for none, several, or single files; known once it begins to be read."""
         return self.roots[0] if len(self.roots) == 1 and self.roots[0] in self._folders else ""
 
-    def open_paths(self, paths: Sequence[str | os.PathLike[str]], *, samples: bool = False) -> None:
-        """Replace the list by the photos under these files and folders, read in the background."""
+    def open_paths(
+        self, paths: Sequence[str | os.PathLike[str]], *, samples: bool = False, focus_path: str = ""
+    ) -> None:
+        """Replace the list by the photos under these files and folders, read in the background; `focus_path` comes
+        into focus if it is among them, else the first."""
         self._forget_files()
         self.answers = Answers()
         self.view = View()
@@ -111,7 +114,7 @@ class Session(QObject):
         self.roots = ()
         self.select(-1)
         self.failures_changed.emit()
-        self._read(paths)
+        self._read(paths, focus_path=focus_path)
 
     def open_folder(self, path: str | os.PathLike[str]) -> None:
         """Replace the list by the photos of one folder."""
@@ -193,7 +196,9 @@ class Session(QObject):
             )
 
     def _focus_after(self, reader: "_Reader", paths: list[str]) -> None:
-        if reader.focus_path:
+        if reader.focus_path and self.current >= 0:
+            reader.focus_path = ""  # the person was faster
+        elif reader.focus_path:
             if self.photos.index(reader.focus_path) >= 0:
                 self.select(self.photos.index(reader.focus_path))
                 reader.focus_path = ""

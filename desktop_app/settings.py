@@ -157,6 +157,7 @@ class Settings(Store):
     label_columns = Setting("text", "", shown=False)  # how wide the labels' column is and how high its parts
     recent_folders = Setting[tuple[str, ...]]("texts", (), shown=False)
     last_folder = Setting("text", "", shown=False)
+    last_photo = Setting("text", "", shown=False)  # in focus when the window was closed
     current_model = Setting("text", "", shown=False)
     masking_model = Setting("text", "", shown=False)
     features_model = Setting("text", "", shown=False)

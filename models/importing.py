@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models.bundle import write_bundle
-from models.errors import ModelError, UserError, WrongModelError
+from models.errors import ModelError, WrongModelError
 from models.families import FAMILIES
 from models.families.base import Family, Remap
+from models.registry import build_empty
 from models.spec import IMAGENET_MEAN, IMAGENET_STD, ModelSpec, Preprocess
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Checkpoint:
         """The network with these weights. CheckpointError where they do not fit, WrongModelError where none does."""
         from models.checkpoint import load_strict
 
-        module: nn.Module = _build(self.family, self.config, self.source)
+        module = build_empty(self.family, self.config, self.source.name)
         load_strict(module, self.tensors, (self.remap,))
         return module
 
@@ -83,20 +84,6 @@ def _family_of(tensors: Mapping[str, Any], source: Path) -> tuple[Family, Remap]
         f"Its first tensors are {', '.join(list(tensors)[:3])}",
         "Put the file into a folder with the config.json and preprocessor_config.json published with it",
     )
-
-
-def _build(family: Family, config: Mapping[str, Any], source: Path) -> Any:
-    import torch
-
-    try:
-        with torch.device("meta"):
-            return family.build(config)
-    except UserError:
-        raise
-    except (ValueError, TypeError, KeyError, RuntimeError) as problem:
-        raise WrongModelError(
-            f"{source.name} describes no network that can be built", str(problem)
-        ) from problem
 
 
 def usual_preprocess(config: Mapping[str, Any]) -> Preprocess:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from models.bundle import CONFIG, kind_of, read_spec, weight_files
 from models.errors import ModelError, UserError, WrongModelError
+from models.families.base import Family
 from models.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -160,22 +161,27 @@ def _largest(value: Any) -> float:
     return max((one for one in numbers if isinstance(one, int | float)), default=0)
 
 
-def build(spec: ModelSpec) -> "nn.Module":
-    """The network with its weights, on the CPU, float32, in evaluation mode; ModelError where anything does not fit."""
+def build_empty(family: Family, config: Mapping[str, Any], title: str) -> "nn.Module":
+    """The network of a config.json on the meta device, for weights to be loaded into; WrongModelError if it is none."""
     import torch
 
+    try:
+        _check_sizes(config)
+        # No memory is filled with random numbers only to be overwritten.
+        with torch.device("meta"), _without_random_numbers():
+            return family.build(config)
+    except _UNBUILDABLE as problem:
+        raise WrongModelError(
+            f"{title} cannot be built", f"Its config.json describes no such network ({problem})"
+        ) from problem
+
+
+def build(spec: ModelSpec) -> "nn.Module":
+    """The network with its weights, on the CPU, float32, in evaluation mode; ModelError where anything does not fit."""
     from models.checkpoint import load_strict, load_tensors
 
     family = kind_of(spec.config, spec.id).load()
-    try:
-        _check_sizes(spec.config)
-        # No memory is filled with random numbers only to be overwritten.
-        with torch.device("meta"), _without_random_numbers():
-            module = family.build(spec.config)
-    except _UNBUILDABLE as problem:
-        raise WrongModelError(
-            f"{spec.title} cannot be built", f"Its config.json describes no such network ({problem})"
-        ) from problem
+    module = build_empty(family, spec.config, spec.title)
     tensors = {}
     for path in weight_files(spec.folder):
         tensors.update(load_tensors(path))

@@ -40,6 +40,7 @@ class ModelTuner(QObject):
         self._asked: set[tuple[str, str]] = set()  # folder and device
         self._asking = self._held = False
         self._job: Job | None = None
+        self._gave_way: set[Job] = set()  # to these, since something else than measuring began
         if work.bridge is not None:
             work.bridge.idle.connect(self._go_on)
             work.bridge.job_changed.connect(self._stand_aside)
@@ -57,6 +58,7 @@ class ModelTuner(QObject):
 
     def _go_on(self) -> None:
         """Nothing else goes on now."""
+        self._gave_way.clear()
         if self._job is not None:
             if self._held and self._job.pausing:
                 self._job.resume()
@@ -90,16 +92,16 @@ class ModelTuner(QObject):
         )
 
     def _stand_aside(self, job: "Job") -> None:
-        """Another job begins, beside which nothing could be measured."""
+        """Another job begins, beside which nothing could be measured. Once for each: what a hand lets go on goes on."""
         if self._job is None:
             return
         if not self._job.pausing:
             self._held = False  # a person lets it go on, or it was never held
-        if (
-            job is not self._job
-            and job.state in (JobState.QUEUED, JobState.RUNNING)
-            and not self._job.pausing
-        ):
+        active = job.state in (JobState.QUEUED, JobState.RUNNING)
+        if job is self._job or not active or job in self._gave_way:
+            return
+        self._gave_way.add(job)
+        if not self._job.pausing:
             self._held = True
             self._job.pause()
 
@@ -111,6 +113,7 @@ class ModelTuner(QObject):
 
     def _ended(self, model: "Model", job: "Job") -> None:
         self._job, self._held = None, False
+        self._gave_way.clear()
         title = model.spec.title
         choice = job.last.choice if job.state is JobState.DONE else None
         if job.error is not None:

@@ -102,10 +102,9 @@ def score(
 
 
 def holding(scores: Scores, bars: Bars) -> NDArray[np.bool_]:
-    """(n, k) which labels a photo is given where each is judged by itself (mode "multi"): all that reach the bar, and
-    that stand out from the neutral prompts where these were asked. A photo that is unsure or unknown has none."""
-    least = max(bars.min_probability, bars.min_known) if bars.background else bars.min_probability
-    given: NDArray[np.bool_] = scores.probability >= np.float32(least)
+    """(n, k) which labels a photo is given where each is judged by itself (mode "multi"): all that reach the bar of
+    probability. A photo that is unsure, or whose best label does not stand out from the neutral prompts, has none."""
+    given: NDArray[np.bool_] = scores.probability >= np.float32(bars.min_probability)
     given[scores.decision != Decision.LABEL] = False
     return given
 

@@ -41,12 +41,15 @@ def unit(rows: np.ndarray) -> np.ndarray:
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 
+BARS = Bars(min_known=0.5)
+
+
 def question(labels: int, *, seed: int = 0, background: bool = True, mode: str = "single") -> Question:
     rng = np.random.default_rng(seed)
     text = unit(rng.standard_normal((labels, 16)))
     neutral = unit(rng.standard_normal((4, 16))) if background else None
     names = tuple(f"label {i}" for i in range(labels))
-    return Question(tuple(range(100, 100 + labels)), names, text, 20.0, Bars(), neutral, mode)
+    return Question(tuple(range(100, 100 + labels)), names, text, 20.0, BARS, neutral, mode)
 
 
 def photos(count: int, seed: int = 1) -> np.ndarray:
@@ -180,7 +183,9 @@ def test_judged_one_by_one_every_label_that_reaches_the_bar_is_kept() -> None:
     shown = shown_answers(scored, {}).given(place)
     assert set(shown) == {scored.names[i] for i in np.flatnonzero(given[place])}
     assert shown[:2] == tuple(scored.names[i] for i in scores.top[place, :2]), "the best ones come first"
-    strict = Question(asked.numbers, asked.names, asked.text, 20.0, Bars(0.7), asked.background, "multi")
+    strict = Question(
+        asked.numbers, asked.names, asked.text, 20.0, Bars(0.7, min_known=0.5), asked.background, "multi"
+    )
     scored = score_folder(rows, every, strict)
     unsure = int(np.flatnonzero(scored.decision == Decision.UNSURE)[0])
     assert shown_answers(scored, {}).given(unsure) == (scored.names[scored.best[unsure]],)
@@ -205,10 +210,12 @@ def test_another_set_of_labels_counts_as_a_change() -> None:
     order = np.random.default_rng(3).permutation(11).tolist()
     turned = Question(
         tuple(asked.numbers[i] for i in order), tuple(asked.names[i] for i in order), asked.text[order], 20.0,
-        Bars(), asked.background, "multi",
+        BARS, asked.background, "multi",
     )  # fmt: skip
     assert not difference(before, score_folder(rows, every, turned), {}).any.any()
-    strict = Question(asked.numbers, asked.names, asked.text, 20.0, Bars(0.7), asked.background, "multi")
+    strict = Question(
+        asked.numbers, asked.names, asked.text, 20.0, Bars(0.7, min_known=0.5), asked.background, "multi"
+    )
     after = score_folder(rows, every, strict)
     both = (before.decision == Decision.LABEL) & (after.decision == Decision.LABEL)
     fewer = both & (before.sets.bits != after.sets.bits).any(axis=1)
@@ -222,7 +229,7 @@ def test_another_set_of_labels_counts_as_a_change() -> None:
 
 
 def test_without_labels_nothing_is_known() -> None:
-    nothing = Question((), (), np.zeros((0, 0), np.float32), 20.0, Bars(), None, "single")
+    nothing = Question((), (), np.zeros((0, 0), np.float32), 20.0, BARS, None, "single")
     assert not score_folder(photos(3), np.ones(3, bool), nothing).known.any()
 
 
@@ -243,17 +250,17 @@ def test_what_an_edit_changed_is_counted_by_label_not_by_word() -> None:
     every = np.ones(300, bool)
     before = score_folder(rows, every, asked)
     renamed = Question(
-        asked.numbers, ("a", "b", "c", "d"), asked.text, 20.0, Bars(), asked.background, "single"
+        asked.numbers, ("a", "b", "c", "d"), asked.text, 20.0, BARS, asked.background, "single"
     )
     assert not difference(before, score_folder(rows, every, renamed), {}).any.any()
     order = [3, 1, 0, 2]
     turned = Question(
         tuple(asked.numbers[i] for i in order), tuple(asked.names[i] for i in order), asked.text[order], 20.0,
-        Bars(), asked.background, "single",
+        BARS, asked.background, "single",
     )  # fmt: skip
     assert not difference(before, score_folder(rows, every, turned), {}).any.any()
     fewer = Question(
-        asked.numbers[:3], asked.names[:3], asked.text[:3], 20.0, Bars(), asked.background, "single"
+        asked.numbers[:3], asked.names[:3], asked.text[:3], 20.0, BARS, asked.background, "single"
     )
     after = score_folder(rows, every, fewer)
     lost = (before.best == 3) & (before.decision != Decision.UNKNOWN)

@@ -44,7 +44,9 @@ _CLIP_RECIPE = """## Recipe
 3. Text tower again, {again} steps: labels, words of groups and of the teacher's classes in templates, to be told apart
    from each other; words that WordNet gives one meaning, at or near the label of that meaning; nouns whose published
    CLIP vector looks like a label's, towards that label (mug and cup, coat and jacket); an eighth of them in the plural.
-4. One number, the temperature, fitted on val over 36 labels at a time, so that probabilities mean what they say.
+4. The trunk again, {met} steps of 64 photos at 112 px, with every text where the tower itself puts it, each label in one
+   of eight sentences at a time.
+5. One number, the temperature, fitted on val over 36 labels at a time, so that probabilities mean what they say.
 
 ## Limits seen
 
@@ -72,7 +74,8 @@ and 112 px, on four crops of every photo, mirrored, shifted a little, their colo
 those: {trunk} steps (106 minutes) at 64, 96 and 112 px, half of every batch shown as mixtures of two photos (CutMix, a
 third of them mixup), since the labels of 58,000 photos had been learned by heart. All signals at once: a teacher's
 1,280 features of the very crop, its classes, the labels, and the texts of labels, groups, the teacher's classes and
-captions. AdamW, cosine, moving average of the weights.
+captions. AdamW, cosine, moving average of the weights. At last {met} steps at 112 px with the texts of the finished text
+tower, see pinhole-clip.
 
 ## Limits seen
 
@@ -88,12 +91,12 @@ of 4; raw pixels as targets."""
 _MAE_RECIPE = """## Recipe
 
 6,200 steps of 32 crops on a shared CPU core with a decoder of 2 layers, then {steps} with 2 more, which began as the
-identity; half of the batches hide 75 %, the others anything from 10 to 92 %. Mean squared error over hidden patches,
+identity; half of the batches hide 75%, the others anything from 10 to 92%. Mean squared error over hidden patches,
 AdamW, cosine (each run comes down to nothing once), moving average of the weights.
 
 ## Limits seen
 
-Thirty reconstructions at 75 % were looked at: colours and large shapes are right and without casts, detail is blurred,
+Thirty reconstructions at 75% were looked at: colours and large shapes are right and without casts, detail is blurred,
 and the edges of patches can be seen. It paints what surrounds a hole; it does not invent a hidden object.
 """
 
@@ -112,7 +115,7 @@ Not measured.
 """
 
 
-def card(name: str, steps: str = "4,249", again: str = "about 14,000", trunk: str = "16,372") -> str:
+def card(name: str, steps: str = "4,249", again: str = "about 14,000", trunk: str = "16,372", met: str = "MET") -> str:
     """The README.md of a bundled folder, without figures. KeyError for another name."""
     if name == "pinhole-mae":
         parts = (
@@ -129,11 +132,11 @@ def card(name: str, steps: str = "4,249", again: str = "about 14,000", trunk: st
             "convnext",
             _CONVNEXT_INTRO,
             _TRUNK_TEACHERS,
-            _CONVNEXT_RECIPE.format(trunk=trunk),
+            _CONVNEXT_RECIPE.format(trunk=trunk, met=met),
         )
         command = "python -m models.training.convnext --data DIR --out DIR --budget-minutes 200"
     elif name == "pinhole-clip":
-        recipe = _CLIP_RECIPE.format(again=again)
+        recipe = _CLIP_RECIPE.format(again=again, met=met)
         parts = ("zero-shot-image-classification", "clip", _CLIP_INTRO, _TRUNK_TEACHERS, recipe)
         command = "python -m models.training.clip --data DIR --out DIR --budget-minutes 280"
     else:

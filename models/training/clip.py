@@ -1,7 +1,7 @@
 """The bundled CLIP: python -m models.training.clip --data DIR --out DIR --budget-minutes N.
 
-Runs one after the other, each resumable: the text tower on words alone (15 % of the budget), the trunk (60 %), the
-text tower again, now with the labels of the photos (15 %), and the trunk towards the finished text tower (10 %).
+Runs one after the other, each resumable: the text tower on words alone (15% of the budget), the trunk (60%), the
+text tower again, now with the labels of the photos (15%), and the trunk towards the finished text tower (10%).
 Finished runs can be taken over: --text, --trunk (of models.training.convnext or .align, as it is), --aligned.
 """
 

@@ -40,9 +40,10 @@ class Figure:
 
     def line(self) -> str:
         """A row of the card's table."""
-        bar = "" if self.at_least is None else f"{self.at_least:g} {self.unit}"
+        space = "" if self.unit == "%" else " "
+        bar = "" if self.at_least is None else f"{self.at_least:g}{space}{self.unit}"
         verdict = "" if self.at_least is None else ("yes" if self.reached else "no")
-        return f"| {self.name} | {self.value:.2f} {self.unit} | {bar} | {verdict} |"
+        return f"| {self.name} | {self.value:.2f}{space}{self.unit} | {bar} | {verdict} |"
 
 
 def run_photos(model: Model, photos: PhotoSet, rows: Ints, entry: str) -> Floats:

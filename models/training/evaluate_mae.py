@@ -87,7 +87,7 @@ def to_unit(model: Model, pixels: Floats) -> Floats:
 
 
 def mae_figures(model: Model, photos: PhotoSet) -> list[Figure]:
-    """PSNR over the hidden pixels at three ratios, and of mean colour and interpolation at 75 %."""
+    """PSNR over the hidden pixels at three ratios, and of mean colour and interpolation at 75%."""
     from models.training.evaluate import Figure
 
     config = model.spec.config
@@ -107,9 +107,9 @@ def mae_figures(model: Model, photos: PhotoSet) -> list[Figure]:
             smooth = psnr(float(np.mean((fill_bilinear(truth, mask, grid, patch) - truth)[hidden] ** 2)))
     at = found[0.75]
     return [
-        Figure(f"PSNR of hidden patches at 75 %, {len(rows)} photos", at, "dB", max(flat + 2, smooth)),
+        Figure(f"PSNR of hidden patches at 75%, {len(rows)} photos", at, "dB", max(flat + 2, smooth)),
         Figure("the same, filled with the mean colour", flat, "dB"),
         Figure("the same, bilinear from the visible pixels", smooth, "dB"),
-        Figure("PSNR at 50 %", found[0.5], "dB", at),
-        Figure("PSNR at 75 % minus at 90 %", at - found[0.9], "dB", 0),
+        Figure("PSNR at 50%", found[0.5], "dB", at),
+        Figure("PSNR at 75% minus at 90%", at - found[0.9], "dB", 0),
     ]

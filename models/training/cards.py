@@ -44,9 +44,7 @@ _CLIP_RECIPE = """## Recipe
 3. Text tower again, {again} steps: labels, words of groups and of the teacher's classes in templates, to be told apart
    from each other; words that WordNet gives one meaning, at or near the label of that meaning; nouns whose published
    CLIP vector looks like a label's, towards that label (mug and cup, coat and jacket); an eighth of them in the plural.
-4. The trunk again, {met} steps of 64 photos at 112 px, with every text where the tower itself puts it, each label in one
-   of eight sentences at a time.
-5. One number, the temperature, fitted on val over 36 labels at a time, so that probabilities mean what they say.
+4. One number, the temperature, fitted on val over 36 labels at a time, so that probabilities mean what they say.
 
 ## Limits seen
 
@@ -57,9 +55,9 @@ _CLIP_RECIPE = """## Recipe
   those sixty synonyms (puma, chimp, ladybird, ...) stood among the words of a class of the image teacher.
 - The val figures are on small photos of the same sources as the training data; expect less on others.
 - Full-size photos are harder: of 22 sample photos (Pinhole's own and those of scikit-image and scikit-learn) among 36
-  labels, 10 came out right (cat, cup of coffee, temple, flower, bar, bicycle, mountain, shop, dog, a water lily as
-  flower), most of them with little certainty; it called bear cubs and a sleeping fox dogs, sand dunes shoes, a falcon
-  a cat, and street carts a motorcycle.
+  labels, 9 came out right (temple, flower, bar, bicycle, bridge, mountain, stop sign, dog, a water lily as flower), most
+  of them with little certainty; a cat, a cup of coffee and a shop came second. It called bear cubs, a sleeping fox and
+  sand dunes dogs, and street carts a motorcycle.
 """
 
 _CONVNEXT_INTRO = """A small ConvNeXt classifier over 1,320 everyday labels (7.3 M parameters, 32-64-160-512 channels,
@@ -74,8 +72,7 @@ and 112 px, on four crops of every photo, mirrored, shifted a little, their colo
 those: {trunk} steps (106 minutes) at 64, 96 and 112 px, half of every batch shown as mixtures of two photos (CutMix, a
 third of them mixup), since the labels of 58,000 photos had been learned by heart. All signals at once: a teacher's
 1,280 features of the very crop, its classes, the labels, and the texts of labels, groups, the teacher's classes and
-captions. AdamW, cosine, moving average of the weights. At last {met} steps at 112 px with the texts of the finished text
-tower, see pinhole-clip.
+captions. AdamW, cosine, moving average of the weights.
 
 ## Limits seen
 
@@ -115,7 +112,7 @@ Not measured.
 """
 
 
-def card(name: str, steps: str = "4,249", again: str = "about 14,000", trunk: str = "16,372", met: str = "MET") -> str:
+def card(name: str, steps: str = "4,249", again: str = "about 14,000", trunk: str = "16,372") -> str:
     """The README.md of a bundled folder, without figures. KeyError for another name."""
     if name == "pinhole-mae":
         parts = (
@@ -132,11 +129,11 @@ def card(name: str, steps: str = "4,249", again: str = "about 14,000", trunk: st
             "convnext",
             _CONVNEXT_INTRO,
             _TRUNK_TEACHERS,
-            _CONVNEXT_RECIPE.format(trunk=trunk, met=met),
+            _CONVNEXT_RECIPE.format(trunk=trunk),
         )
         command = "python -m models.training.convnext --data DIR --out DIR --budget-minutes 200"
     elif name == "pinhole-clip":
-        recipe = _CLIP_RECIPE.format(again=again, met=met)
+        recipe = _CLIP_RECIPE.format(again=again)
         parts = ("zero-shot-image-classification", "clip", _CLIP_INTRO, _TRUNK_TEACHERS, recipe)
         command = "python -m models.training.clip --data DIR --out DIR --budget-minutes 280"
     else:

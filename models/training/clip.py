@@ -1,8 +1,8 @@
 """The bundled CLIP: python -m models.training.clip --data DIR --out DIR --budget-minutes N.
 
-Runs one after the other, each resumable: the text tower on words alone (15% of the budget), the trunk (60%), the
-text tower again, now with the labels of the photos (15%), and the trunk towards the finished text tower (10%).
-Finished runs can be taken over: --text, --trunk (of models.training.convnext or .align, as it is), --aligned.
+Runs one after the other, each resumable: the text tower on words alone (15% of the budget), the trunk (70%), the
+text tower again, now with the labels of the photos (15%). Finished runs can be taken over: --text, --trunk (of
+models.training.convnext), --aligned.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import torch.nn.functional as F
 
 from models.families.clip import CLIP, CLIPConfig
 from models.images import prepare
-from models.training.align import align
 from models.training.calibrate import fitted_scale, offers
 from models.training.cards import card
 from models.training.corpus import TEMPLATES, WIDTH, captions, clean, coco_sentences, label_synonyms, wordnet
@@ -126,7 +125,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     words = TextRecipe(texts, tokenizer, options.seed, device=whole.device)
     _train_or_take(words, options.text, _share(whole, "text", 0.15))
     trunk = (
-        train_trunk(photos, _share(whole, "trunk", 0.6), start=options.start)
+        train_trunk(photos, _share(whole, "trunk", 0.7), start=options.start)
         if options.trunk is None
         else kept_trunk(photos, options.trunk)
     )
@@ -135,8 +134,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     again.rate, again.average = 8e-4, 0.99
     again.module.load_state_dict(words.module.state_dict())
     _train_or_take(again, options.aligned, _share(whole, "aligned", 0.15))
-    if options.trunk is None:
-        trunk = align(photos, trunk, again.module, tokenizer, _share(whole, "align", 0.1))
     clip = assemble(trunk, again.module.cpu())
     calibrate(clip, tokenizer, photos)
     folder = options.out / "pinhole-clip"

@@ -110,7 +110,6 @@ class TrunkBatch:
     wide: Tensor  # (n,) bool, where crop and original show the same
     large: Tensor  # (n,) bool, where the teacher's word on the crop counts
     labels: Tensor  # (n,) -1 where there is none
-    label_vectors: Tensor  # (every label, d) unit, what the labels are called this time
     captioned: Tensor  # (m,) rows that have a caption
     captions: Tensor  # (m + others,) captions to be told apart, the rows' own first
 
@@ -179,14 +178,9 @@ class TrunkRecipe:
             # The teacher is right about crops of large photos alone.
             large=mixed.both(torch.from_numpy(~self.small[rows])),
             labels=torch.from_numpy(self.photos.label_ids[rows]),
-            label_vectors=self.label_vectors(rng),
             captioned=torch.from_numpy(said),
             captions=torch.from_numpy(bank),
         )
-
-    def label_vectors(self, rng: np.random.Generator) -> Tensor:
-        """Where the labels' texts lie at this step, (labels, d) unit."""
-        return self.signals.label_vectors
 
     def losses(self, batch: TrunkBatch) -> dict[str, Tensor]:
         """See the module; a photo without label or caption simply has no such term."""
@@ -258,7 +252,7 @@ class TrunkRecipe:
             captions = F.cross_entropy(scores, torch.arange(len(scores), device=self.device))
         return {
             "labels": of_label(logits, target, smoothing=0.05),
-            "label_texts": of_label(scale * vectors @ batch.label_vectors.T, target),
+            "label_texts": of_label(scale * vectors @ s.label_vectors.T, target),
             # "dog" is asked for as often as its breeds: the words of groups are told apart among themselves.
             "group_texts": of_label(scale * vectors @ s.concept_vectors.T, s.concept_of[target]),
             "class_texts": _mean(by_class.sum(1), batch.large),

@@ -21,7 +21,7 @@ from models.families.clip import CLIP
 from models.families.convnext_trunk import TrunkConfig
 from models.families.mae import MAEConfig
 from models.families.vit import Attention
-from models.training import align, clip, convnext, mae, trunk
+from models.training import clip, convnext, mae, trunk
 from models.training.attention import speed_up_attention
 from models.training.calibrate import SCALES
 from models.training.corpus import Space, clean, label_synonyms
@@ -498,26 +498,6 @@ def test_the_second_run_of_the_text_tower_tells_labels_apart(photos: PhotoSet, t
     recipe.module.load_state_dict(train(recipe, Run(tmp_path / "again", steps=150)))
     step = next(s for s in range(100, 120) if "told_apart" in recipe.losses(recipe.batch(s, 0.0)))
     assert float(recipe.losses(recipe.batch(step, 0.0))["told_apart"].detach()) < 0.5 * before
-
-
-def test_the_trunk_is_aligned_with_the_vectors_of_the_tower_itself(photos: PhotoSet, tmp_path: Path) -> None:
-    texts = text_recipe()
-    text, tokenizer = texts.module.eval(), texts.tokenizer
-    variants = align.variants_of(photos, text, tokenizer, 0)
-    signals = align.tower_signals(photos, drawn_signals(photos), text, tokenizer)
-    assert variants.shape == (align.VARIANTS, len(photos.labels), 384)
-    torch.testing.assert_close(variants[0], signals.label_vectors)
-    torch.testing.assert_close(
-        variants[0, photos.labels.index("dog")], align.said_by(text, tokenizer, ["a photo of a dog"])[0]
-    )
-    recipe = align.AlignRecipe(photos, signals, variants, Run(tmp_path), TINY)
-    recipe.size = 4
-    drawn = recipe.batch(0, 0.0).label_vectors
-    assert not torch.equal(drawn, recipe.batch(1, 0.0).label_vectors)
-    assert all(any(torch.equal(row, said) for said in variants[:, i]) for i, row in enumerate(drawn))
-    before = {k: v.clone() for k, v in recipe.module.state_dict().items()}
-    after = train(recipe, Run(tmp_path / "align", steps=2))
-    assert not torch.equal(before["visual_projection.weight"], after["visual_projection.weight"])
 
 
 def test_every_kind_of_folder_is_measured_and_its_card_written(

@@ -55,9 +55,9 @@ _CLIP_RECIPE = """## Recipe
   those sixty synonyms (puma, chimp, ladybird, ...) stood among the words of a class of the image teacher.
 - The val figures are on small photos of the same sources as the training data; expect less on others.
 - Full-size photos are harder: of 22 sample photos (Pinhole's own and those of scikit-image and scikit-learn) among 36
-  labels, 9 came out right (temple, flower, bar, bicycle, bridge, mountain, stop sign, dog, a water lily as flower), most
-  of them with little certainty; a cat, a cup of coffee and a shop came second. It called bear cubs, a sleeping fox and
-  sand dunes dogs, and street carts a motorcycle.
+  labels, 9 came out right (temple, flower, bar, bicycle, bridge, mountain, stop sign, dog, a water lily as flower),
+  most of them with little certainty; a cat, a cup of coffee and a shop came second. It called bear cubs, a sleeping
+  fox and sand dunes dogs, and street carts a motorcycle.
 """
 
 _CONVNEXT_INTRO = """A small ConvNeXt classifier over 1,320 everyday labels (7.3 M parameters, 32-64-160-512 channels,

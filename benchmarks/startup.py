@@ -48,12 +48,18 @@ def painted():
 def shown(result):
     if session.current_path == photo:
         note("photo")
+        enough()
 
 def answered():
     if session.current_path == photo and engine.focus is not None:
         window.repaint()  # the answer counts when it is on screen
         note("answer")
         said["model"] = " ".join((session.shelf.ready("zero_shot").engine, session.shelf.ready("zero_shot").precision))
+        enough()
+
+def enough():
+    # The answer needs less of the file than the large view does, and may be there before it.
+    if "photo" in said and "answer" in said:
         app.quit()
 
 window.first_painted.connect(painted)

@@ -27,9 +27,8 @@ Turn = Callable[[], AbstractContextManager[Any]]
 LEAST_COSINE = 0.999  # of each embedding to float32's; a faster setting below it is never taken
 # Rows per second. Of camera photos (12 megapixels, about 57 ms of a core each) two cores decode some 35.
 ENOUGH = 200.0
-WORTH = (
-    1.05  # a setting must be this much faster than plainer ones (torch float32 is the first) to be worth it
-)
+# A setting must be this much faster than plainer ones (torch float32 is the first) to be worth it.
+WORTH = 1.05
 
 
 @dataclass(frozen=True)

@@ -113,3 +113,13 @@ def _ours(threads: set[threading.Thread]) -> set[threading.Thread]:
     # Once started, these pools of libraries live as long as the process: not a test's to end.
     foreign = ("tqdm", "pymp", "asyncio", "Dummy", "pytest", "torch", "inductor")
     return {thread for thread in threads if thread.is_alive() and not thread.name.startswith(foreign)}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny CLIP."""
+    from tests.tiny_models import write_tiny_clip
+
+    folder = tmp_path_factory.mktemp("models") / "tiny-clip"
+    write_tiny_clip(folder)
+    return folder

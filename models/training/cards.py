@@ -41,8 +41,8 @@ _CLIP_RECIPE = """## Recipe
 2. Trunk, shared with pinhole-convnext, see there: the teacher's 1,280 features of the very crop, its classes, the
    labels, and the texts of labels, of the words of their groups (dog, bird, food), of the teacher's classes, and
    captions.
-3. Text tower again, {again} steps: labels, words of groups and of the teacher's classes in templates, to be told apart
-   from each other; words that WordNet gives one meaning, at or near the label of that meaning; nouns whose published
+3. Text tower again, about 14,000 steps: labels, words of groups and of the teacher's classes in templates, to be told
+   apart from each other; words that WordNet gives one meaning, at or near the label of that meaning; nouns whose published
    CLIP vector looks like a label's, towards that label (mug and cup, coat and jacket); an eighth of them in the plural.
 4. One number, the temperature, fitted on val over 36 labels at a time, so that probabilities mean what they say.
 
@@ -69,7 +69,7 @@ Three runs of one shared CPU core in bfloat16. The first, of a network with 320 
 steps of 64 crops (90 minutes) at 48, 64, 96, then 112 px, on two crops of every photo. The second begins from its
 weights, the last stage anew and wider: 16,160 steps (105 minutes) of 128 crops at 48 and 64 px, then 64 crops at 96
 and 112 px, on four crops of every photo, mirrored, shifted a little, their colours jittered. The third begins from
-those: {trunk} steps (106 minutes) at 64, 96 and 112 px, half of every batch shown as mixtures of two photos (CutMix, a
+those: 16,372 steps (106 minutes) at 64, 96 and 112 px, half of every batch shown as mixtures of two photos (CutMix, a
 third of them mixup), since the labels of 58,000 photos had been learned by heart. All signals at once: a teacher's
 1,280 features of the very crop, its classes, the labels, and the texts of labels, groups, the teacher's classes and
 captions. AdamW, cosine, moving average of the weights.
@@ -87,7 +87,7 @@ of 4; raw pixels as targets."""
 
 _MAE_RECIPE = """## Recipe
 
-6,200 steps of 32 crops on a shared CPU core with a decoder of 2 layers, then {steps} with 2 more, which began as the
+6,200 steps of 32 crops on a shared CPU core with a decoder of 2 layers, then 4,249 with 2 more, which began as the
 identity; half of the batches hide 75%, the others anything from 10 to 92%. Mean squared error over hidden patches,
 AdamW, cosine (each run comes down to nothing once), moving average of the weights.
 
@@ -112,7 +112,7 @@ Not measured.
 """
 
 
-def card(name: str, steps: str = "4,249", again: str = "about 14,000", trunk: str = "16,372") -> str:
+def card(name: str) -> str:
     """The README.md of a bundled folder, without figures. KeyError for another name."""
     if name == "pinhole-mae":
         parts = (
@@ -120,7 +120,7 @@ def card(name: str, steps: str = "4,249", again: str = "about 14,000", trunk: st
             "masked-image-modelling",
             _MAE_INTRO,
             "",
-            _MAE_RECIPE.format(steps=steps),
+            _MAE_RECIPE,
         )
         command = "python -m models.training.mae --data DIR --out DIR --budget-minutes 180"
     elif name == "pinhole-convnext":
@@ -129,12 +129,11 @@ def card(name: str, steps: str = "4,249", again: str = "about 14,000", trunk: st
             "convnext",
             _CONVNEXT_INTRO,
             _TRUNK_TEACHERS,
-            _CONVNEXT_RECIPE.format(trunk=trunk),
+            _CONVNEXT_RECIPE,
         )
         command = "python -m models.training.convnext --data DIR --out DIR --budget-minutes 200"
     elif name == "pinhole-clip":
-        recipe = _CLIP_RECIPE.format(again=again)
-        parts = ("zero-shot-image-classification", "clip", _CLIP_INTRO, _TRUNK_TEACHERS, recipe)
+        parts = ("zero-shot-image-classification", "clip", _CLIP_INTRO, _TRUNK_TEACHERS, _CLIP_RECIPE)
         command = "python -m models.training.clip --data DIR --out DIR --budget-minutes 280"
     else:
         raise KeyError(name)

@@ -28,8 +28,9 @@ EVERYDAY: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 
 #: Training label -> a word for the same thing that is no training label. Withheld from the words of labels that
-#: photos are paired with. The text tower meets it as it meets 118,000 other nouns, with WordNet saying what it means;
-#: seventeen of them (puma, chimp, ladybird, ...) are also among the several words of a class of the image teacher.
+#: photos are paired with. The text tower meets it as it meets 118,000 other nouns, with WordNet saying what it means
+#: and CLIP's vectors what it looks like; seventeen of them (puma, chimp, ladybird, ...) are also among the several
+#: words of a class of the image teacher.
 SYNONYMS: dict[str, str] = {
     "airplane": "aeroplane",
     "amusement park": "theme park",

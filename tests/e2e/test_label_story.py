@@ -16,16 +16,8 @@ from desktop_app.panels import questions
 from models.tasks.export import denature
 from tests.label_robot import LabelRobot, remember
 from tests.photo_folder import write_broken, write_photos
-from tests.tiny_models import write_tiny_clip
 
 LABELS = ("cat", "dog", "an old motorcycle", "the moon")
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models") / "tiny-clip"
-    write_tiny_clip(folder)
-    return folder
 
 
 @pytest.fixture

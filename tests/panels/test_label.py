@@ -31,16 +31,8 @@ from models.tasks.prompts import PromptSet, Template
 from models.tasks.scoring import Decision
 from tests.label_robot import LabelRobot, remember
 from tests.photo_folder import originals, write_broken, write_photos
-from tests.tiny_models import write_tiny_clip
 
 Start = Callable[..., LabelRobot]
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models") / "tiny-clip"
-    write_tiny_clip(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -20,14 +20,6 @@ from models.tasks.prompts import Label, PromptSet, Template
 from models.tasks.scoring import Bars
 from tests.label_robot import LabelRobot, remember
 from tests.photo_folder import write_broken, write_photos
-from tests.tiny_models import write_tiny_clip
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models") / "tiny-clip"
-    write_tiny_clip(folder)
-    return folder
 
 
 @pytest.fixture

@@ -12,14 +12,6 @@ from PySide6.QtGui import QGuiApplication, QKeyEvent
 from models.tasks.export import CsvOptions, Row, write_csv
 from tests.label_robot import LabelRobot, remember
 from tests.photo_folder import write_photos
-from tests.tiny_models import write_tiny_clip
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models") / "tiny-clip"
-    write_tiny_clip(folder)
-    return folder
 
 
 @pytest.fixture

@@ -42,8 +42,9 @@ _CLIP_RECIPE = """## Recipe
    labels, and the texts of labels, of the words of their groups (dog, bird, food), of the teacher's classes, and
    captions.
 3. Text tower again, about 14,000 steps: labels, words of groups and of the teacher's classes in templates, to be told
-   apart from each other; words that WordNet gives one meaning, at or near the label of that meaning; nouns whose published
-   CLIP vector looks like a label's, towards that label (mug and cup, coat and jacket); an eighth of them in the plural.
+   apart from each other; words that WordNet gives one meaning, at or near the label of that meaning; nouns whose
+   published CLIP vector looks like a label's, towards that label (mug and cup, coat and jacket); an eighth of them in
+   the plural.
 4. One number, the temperature, fitted on val over 36 labels at a time, so that probabilities mean what they say.
 
 ## Limits seen

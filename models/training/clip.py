@@ -2,7 +2,7 @@
 
 Runs one after the other, each resumable: the text tower on words alone (15% of the budget), the trunk (70%), the
 text tower again, now with the labels of the photos (15%). Finished runs can be taken over: --text, --trunk (of
-models.training.convnext), --aligned.
+models.training.convnext), --aligned. With --start FOLDER of finished models both towers go on from those.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ from models.training.text import (
     texts_of,
     train_tokenizer,
 )
-from models.training.trunk import PREPROCESS, JointNet, concepts_of, kept_trunk, train_trunk
+from models.training.trunk import PREPROCESS, JointNet, concepts_of
+from models.training.trunk_run import kept_trunk, train_trunk
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -109,6 +110,17 @@ def calibrate(clip: CLIP, tokenizer: Tokenizer, photos: PhotoSet) -> float:
     return scale
 
 
+def kept_text(folder: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a TextNet that a finished CLIP folder holds, float32; its head for CLIP's vectors is gone."""
+    from safetensors.torch import load_file
+
+    return {
+        name: tensor.float()
+        for name, tensor in load_file(folder / "model.safetensors").items()
+        if name.startswith("text_")
+    }
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Train all parts, then write the model folder to --out/pinhole-clip."""
     from models.bundle import write_bundle
@@ -120,10 +132,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = parser.parse_args(argv)
     photos = PhotoSet(options.data, options.cache)
     whole = run_of(options)
-    tokenizer = tokenizer_of(photos, (options.text or options.out / "text") / "tokenizer.json")
+    earlier = None if options.start is None or options.start.is_file() else options.start / "pinhole-clip"
+    tokenizer = tokenizer_of(photos, (earlier or options.text or options.out / "text") / "tokenizer.json")
     texts = texts_of(photos, tokenizer)
     words = TextRecipe(texts, tokenizer, options.seed, device=whole.device)
-    _train_or_take(words, options.text, _share(whole, "text", 0.15))
+    if earlier is None:
+        _train_or_take(words, options.text, _share(whole, "text", 0.15))
+    else:
+        words.module.load_state_dict(kept_text(earlier), strict=False)
     trunk = (
         train_trunk(photos, _share(whole, "trunk", 0.7), start=options.start)
         if options.trunk is None

@@ -8,7 +8,8 @@ from pathlib import Path
 from models.training.cards import card
 from models.training.data import PhotoSet
 from models.training.loop import arguments, run_of
-from models.training.trunk import PREPROCESS, JointNet, kept_trunk, train_trunk
+from models.training.trunk import PREPROCESS, JointNet
+from models.training.trunk_run import kept_trunk, train_trunk
 
 
 def export(trunk: JointNet, folder: Path) -> None:

@@ -260,7 +260,9 @@ def arguments(title: str) -> argparse.ArgumentParser:
         "--steps", type=int, help="a number of steps instead of minutes (repeatable to the bit)"
     )
     parser.add_argument(
-        "--start", type=Path, help="begin from this checkpoint of an earlier run instead of chance"
+        "--start",
+        type=Path,
+        help="begin from an earlier run's checkpoint (the trunk: or a folder of finished models) instead of chance",
     )
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     parser.add_argument("--seed", type=int, default=0)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 LARGEST_WINDOW = 0.6
@@ -73,11 +72,3 @@ class Mixture:
     def both(self, holds: Tensor) -> Tensor:
         """(n,) bool of the photos -> whether it holds for all that is shown."""
         return holds & (self.pure | holds[self.partner])
-
-    def cross_entropy(self, scores: Tensor, truth: Tensor, known: Tensor, smoothing: float) -> Tensor:
-        """The mean loss of scores (n, classes) against the truth (n,) of both photos, each by its share."""
-        first = F.cross_entropy(scores, truth, reduction="none", label_smoothing=smoothing)
-        second = F.cross_entropy(scores, truth[self.partner], reduction="none", label_smoothing=smoothing)
-        weight = self.share * known
-        rest = (1 - self.share) * known[self.partner]
-        return (weight * first + rest * second).sum() / (weight + rest).sum().clamp(min=1)

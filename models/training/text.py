@@ -34,7 +34,7 @@ from models.training.corpus import (
 )
 from models.training.data import Floats, PhotoSet
 from models.training.loop import half_precision
-from models.training.meanings import plural, pull_to_look_alikes, pull_together
+from models.training.meanings import plural, pull_to_look_alikes, pull_to_neighbours, pull_together
 from models.training.teachers import class_names
 
 if TYPE_CHECKING:
@@ -188,7 +188,10 @@ def texts_of(photos: PhotoSet, tokenizer: Tokenizer) -> Texts:
         # "car (automobile)" says in brackets which car is meant; nobody types that.
         everyday = [clean(str(name).split(" (")[0]) for name in stored["name"]]
         clip = stored["vector"].astype(np.float32)
-    missing = sorted(set(everyday) - set(names))
+        groups = [
+            everyday_words(name, str(words)) for name, words in zip(everyday, stored["synonyms"], strict=True)
+        ]
+    missing = sorted({word for group in groups for word in group} - set(names))
     raw = (
         np.concatenate([teacher.vectors(names), teacher.vectors(missing)])
         if missing
@@ -206,11 +209,17 @@ def texts_of(photos: PhotoSet, tokenizer: Tokenizer) -> Texts:
     clip_vectors = np.zeros((len(names), clip.shape[1]), np.float32)
     clip_vectors[[place[name] for name in everyday]] = clip / np.linalg.norm(clip, axis=1, keepdims=True)
     placed = space.place(raw)
-    moved = pull_together(placed, synsets, place, labels)
+    moved = pull_together(placed, synsets, place, labels, groups)
     settled = (moved * placed).sum(axis=1) < 0.999
     moved = pull_to_look_alikes(moved, clip_vectors, place, labels, settled)
+    own = np.array([place[label] for label in labels], np.int64)
+    moved = pull_to_neighbours(moved, space.place(label_vectors), own)
     near = {word for synset in synsets if not set(labels).isdisjoint(synset) for word in synset}
-    near |= words | set(everyday) | said_words([said[i] for i in kept] + others, place)
+    near |= (
+        words
+        | {word for group in groups for word in group}
+        | said_words([said[i] for i in kept] + others, place)
+    )
     return Texts(
         names=names,
         raw_vectors=torch.from_numpy(placed),
@@ -224,6 +233,12 @@ def texts_of(photos: PhotoSet, tokenizer: Tokenizer) -> Texts:
         label_vectors=torch.from_numpy(space.place(label_vectors)),
         token_vectors=torch.from_numpy(space.place(teacher.vectors(_token_texts(tokenizer)))),
     )
+
+
+def everyday_words(name: str, synonyms: str) -> tuple[str, ...]:
+    """The words of an LVIS category: its name, then the synonyms `a|b|c`, without the brackets that explain some."""
+    others = (clean(word.replace("_", " ").split(" (")[0]) for word in synonyms.split("|"))
+    return tuple(dict.fromkeys([name, *(word for word in others if word)]))
 
 
 def said_words(sentences: Iterable[str], names: Container[str], longest: int = 3) -> set[str]:

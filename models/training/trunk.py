@@ -1,14 +1,13 @@
 """The ConvNeXt trunk that classifier and image tower share, trained on all signals at once.
 
 Signals of a step: the teacher's 1,280 features of the very crop (dense, so it teaches most, and first), the
-teacher's classes of crop and original, the labels, and texts: of labels, of the words of their groups, of the
-teacher's thousand classes, and captions.
+teacher's classes of crop and original, the labels (the photo's own, and those that the teacher sees in it), and texts:
+of labels, of the words of their groups, of the teacher's thousand classes, and captions.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -23,7 +22,8 @@ from models.spec import IMAGENET_MEAN, IMAGENET_STD, Preprocess
 from models.training.corpus import WIDTH, clean
 from models.training.data import SMALL_SIDE, Floats, PhotoSet, batch_places
 from models.training.depthwise import speed_up
-from models.training.loop import Run, averaged_weights, half_precision, take_over, train
+from models.training.label_head import LabelHead, label_head
+from models.training.loop import half_precision
 from models.training.mixture import Mixture
 from models.training.pixels import colour_jitter, to_tensor
 from models.training.teachers import FEATURES
@@ -47,6 +47,8 @@ SIZES = TrunkConfig(
 )
 
 NUDGE = 0.05
+#: How much of a photo's distribution over labels is its own label; the rest is what the teacher sees in the crop.
+OWN_LABEL = 0.3
 #: Crops at most this wide are cheap enough to be taken two batches at a time.
 CHEAP_SIDE = 64
 #: Seeds of PhotoSet.crop_boxes; each brings its crops of every photo, and 20 minutes of the teacher.
@@ -59,7 +61,7 @@ _Any = TypeVar("_Any", bound="DataclassInstance")
 def moved(value: _Any, device: torch.device) -> _Any:
     """A dataclass with its tensors, and what knows to move itself, on `device`."""
     parts = {field.name: getattr(value, field.name) for field in fields(value)}
-    movable = {k: v.to(device) for k, v in parts.items() if isinstance(v, Tensor | Mixture)}
+    movable = {k: v.to(device) for k, v in parts.items() if isinstance(v, Tensor | Mixture | LabelHead)}
     return replace(value, **movable)
 
 
@@ -84,6 +86,7 @@ class Signals:
     feature_std: Tensor  # (1280,)
     head_weight: Tensor  # (1000, 1280), the teacher's last layer
     head_bias: Tensor  # (1000,)
+    labels_seen: LabelHead  # which labels the teacher's features speak for
     classes: NDArray[np.int64]  # (n, 32) strongest classes of the original
     log_probabilities: Floats  # (n, 32)
     label_vectors: Tensor  # (labels, d) unit
@@ -105,6 +108,7 @@ class TrunkBatch:
     pixels: Tensor  # (n, 3, side, side)
     mixed: Mixture
     features: Tensor  # (n, 1280) the teacher's, of the crops
+    photo_features: Tensor  # (n, 1280) the mean of its features of all crops of the photo
     classes: Tensor  # (n, 32) strongest classes of the originals
     log_probabilities: Tensor  # (n, 32)
     wide: Tensor  # (n,) bool, where crop and original show the same
@@ -123,7 +127,7 @@ class TrunkRecipe:
 
     rate = 1.2e-3
     weight_decay = 0.05
-    mixed_share = 0.5
+    mixed_share = 0.3
     average = 0.999
     size = 64
     """Photos of a batch, twice as many where they are cheap."""
@@ -134,7 +138,7 @@ class TrunkRecipe:
         signals: Signals,
         seed: int,
         trunk: TrunkConfig = SIZES,
-        sides: tuple[tuple[float, int], ...] = ((0.2, 48), (0.55, 64), (0.82, 96), (1.0, 112)),
+        sides: tuple[tuple[float, int], ...] = ((1.0, SIDE),),
         device: str = "cpu",
     ) -> None:
         torch.manual_seed(seed)
@@ -161,6 +165,7 @@ class TrunkRecipe:
         s = self.signals
         sets, within = np.divmod(crops, s.features[0].shape[1])
         seen = np.stack([s.features[k][i, c] for k, i, c in zip(sets, rows, within, strict=True)])
+        every = np.mean([f[rows].astype(np.float32).mean(axis=1) for f in s.features], axis=0)
         # Trusted on the wide crop of photos whose original was large: there original and crop show the same.
         wide = (within == 0) & ~self.small[rows]
         said = np.array(
@@ -172,6 +177,7 @@ class TrunkRecipe:
             pixels=mixed.pixels(pixels),
             mixed=mixed,
             features=torch.from_numpy(seen.astype(np.float32)),
+            photo_features=torch.from_numpy(every),
             classes=torch.from_numpy(s.classes[rows]),
             log_probabilities=torch.from_numpy(s.log_probabilities[rows]),
             wide=torch.from_numpy(wide) & mixed.pure,
@@ -183,7 +189,7 @@ class TrunkRecipe:
         )
 
     def losses(self, batch: TrunkBatch) -> dict[str, Tensor]:
-        """See the module; a photo without label or caption simply has no such term."""
+        """See the module; a photo without caption simply has no such term."""
         batch, net = batch.to(self.device), self.module
         with half_precision(self.device):
             pooled = net.classifier.embed(batch.pixels)
@@ -191,18 +197,31 @@ class TrunkRecipe:
             predicted = net.teacher_head(pooled).float()
             vectors = F.normalize(net.visual_projection(pooled).float(), dim=-1)
         found, classes = self._teacher_losses(predicted, batch)
-        found |= self._text_losses(vectors, logits, classes, batch)
+        labels = batch.mixed.mean(self._labels(batch))
+        found["labels"] = _cross_entropy(logits, labels)
+        found |= self._text_losses(vectors, labels, classes, batch)
         found["total"] = (
             4.0 * found["features"]
-            + 0.5 * found["crop_classes"]
-            + 0.3 * found["photo_classes"]
-            + 0.5 * found["labels"]
-            + 0.5 * found["label_texts"]
-            + 0.5 * found["group_texts"]
-            + 0.3 * found["class_texts"]
+            + 0.3 * found["crop_classes"]
+            + 0.2 * found["photo_classes"]
+            + 1.0 * found["labels"]
+            + 0.7 * found["label_texts"]
+            + 0.4 * found["group_texts"]
+            + 0.2 * found["class_texts"]
             + 0.2 * found["captions"]
         )
         return found
+
+    def _labels(self, batch: TrunkBatch) -> Tensor:
+        """(n, labels) how likely each label is for a photo shown alone: its own, and what the teacher sees in it."""
+        # The crop alone says what is in it, all crops together say it more surely.
+        with half_precision(self.device):
+            features = (batch.features + batch.photo_features) / 2
+            seen = self.signals.labels_seen.probabilities(features)
+        known = batch.labels >= 0
+        own = F.one_hot(batch.labels.clamp(min=0), seen.shape[1])
+        share = OWN_LABEL * known[:, None]
+        return share * own + (1 - share) * seen
 
     def _pixels(
         self, rows: NDArray[np.int64], crops: NDArray[np.int64], side: int, rng: np.random.Generator
@@ -236,28 +255,26 @@ class TrunkRecipe:
         return {"features": error, "crop_classes": crop, "photo_classes": _mean(photo, batch.wide)}, theirs
 
     def _text_losses(
-        self, vectors: Tensor, logits: Tensor, classes: Tensor, batch: TrunkBatch
+        self, vectors: Tensor, labels: Tensor, classes: Tensor, batch: TrunkBatch
     ) -> dict[str, Tensor]:
         s, scale = self.signals, self.module.logit_scale.exp().clamp(max=100)
-        known = batch.labels >= 0
-        target = batch.labels.clamp(min=0)
-
-        def of_label(scores: Tensor, truth: Tensor, smoothing: float = 0.0) -> Tensor:
-            return batch.mixed.cross_entropy(scores, truth, known, smoothing)
-
+        # "dog" is asked for as often as its breeds: the words of groups are told apart among themselves.
+        groups = labels.new_zeros(len(labels), len(s.concept_vectors)).index_add_(1, s.concept_of, labels)
         by_class = F.kl_div((scale * vectors @ s.class_vectors.T).log_softmax(-1), classes, reduction="none")
         captions = vectors.new_zeros(())
         if len(batch.captioned):
             scores = scale * vectors[batch.captioned] @ s.caption_vectors[batch.captions].T
             captions = F.cross_entropy(scores, torch.arange(len(scores), device=self.device))
         return {
-            "labels": of_label(logits, target, smoothing=0.05),
-            "label_texts": of_label(scale * vectors @ s.label_vectors.T, target),
-            # "dog" is asked for as often as its breeds: the words of groups are told apart among themselves.
-            "group_texts": of_label(scale * vectors @ s.concept_vectors.T, s.concept_of[target]),
+            "label_texts": _cross_entropy(scale * vectors @ s.label_vectors.T, labels),
+            "group_texts": _cross_entropy(scale * vectors @ s.concept_vectors.T, groups),
             "class_texts": _mean(by_class.sum(1), batch.large),
             "captions": captions,
         }
+
+
+def _cross_entropy(scores: Tensor, shares: Tensor) -> Tensor:
+    return -(shares * scores.log_softmax(-1)).sum(1).mean()
 
 
 def _mean(values: Tensor, where: Tensor) -> Tensor:
@@ -294,6 +311,7 @@ def signals_of(photos: PhotoSet) -> Signals:
         feature_std=torch.from_numpy(sample.std(0) + 0.05),
         head_weight=torch.from_numpy(weight),
         head_bias=torch.from_numpy(bias),
+        labels_seen=label_head(photos, features),
         classes=classes,
         log_probabilities=log_probabilities,
         label_vectors=torch.from_numpy(space.place(names)),
@@ -320,25 +338,3 @@ def middles(vectors: Tensor, words: list[tuple[str, ...]]) -> Tensor:
     """Vectors (words, d), laid end to end group after group -> the unit middle of each group (groups, d)."""
     parts = torch.split(vectors, [len(group) for group in words])  # type: ignore[no-untyped-call]
     return F.normalize(torch.stack([part.mean(0) for part in parts]), dim=-1)
-
-
-def train_trunk(
-    photos: PhotoSet, run: Run, trunk: TrunkConfig = SIZES, start: Path | None = None
-) -> JointNet:
-    """The joint run from start (or its checkpoint) to end; the net that comes back holds the averaged weights.
-
-    `start` is the checkpoint of an earlier run, of this or another size, to begin from instead of chance.
-    """
-    recipe = TrunkRecipe(photos, signals_of(photos), run.seed, trunk, device=run.device)
-    if start is not None:
-        take_over(recipe.module, start)
-    recipe.module.load_state_dict(train(recipe, run))
-    return recipe.module.cpu().eval()
-
-
-def kept_trunk(photos: PhotoSet, checkpoint: Path, trunk: TrunkConfig = SIZES) -> JointNet:
-    """The averaged weights of a run that is finished, or still going on."""
-    net = JointNet(ConvNeXtConfig(trunk, tuple(photos.labels)))
-    net.load_state_dict(averaged_weights(checkpoint))
-    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return net.eval()

@@ -21,20 +21,28 @@ from models.families.clip import CLIP
 from models.families.convnext_trunk import TrunkConfig
 from models.families.mae import MAEConfig
 from models.families.vit import Attention
-from models.training import clip, convnext, mae, trunk
+from models.training import clip, convnext, mae, trunk, trunk_run
 from models.training.attention import speed_up_attention
 from models.training.calibrate import SCALES
 from models.training.corpus import Space, clean, label_synonyms
 from models.training.data import PhotoSet, batch_places
 from models.training.depthwise import speed_up, weight_gradient
+from models.training.label_head import LabelHead, label_head
 from models.training.loop import Run, averaged_weights, schedule, take_over, train
-from models.training.meanings import plural, pull_to_look_alikes, pull_together, singular
+from models.training.meanings import (
+    plural,
+    pull_to_look_alikes,
+    pull_to_neighbours,
+    pull_together,
+    singular,
+)
 from models.training.mixture import Mixture
 from models.training.text import (
     LabelPlaces,
     TextRecipe,
     Texts,
     encode,
+    everyday_words,
     said_words,
     text_config,
     train_tokenizer,
@@ -145,11 +153,14 @@ def unit(*shape: int, seed: int = 0) -> Tensor:
 
 
 def drawn_signals(photos: PhotoSet) -> trunk.Signals:
-    """Signals in the shapes of the real ones, without a teacher."""
+    """Signals in the shapes of the real ones; the first features of a photo are those of its label."""
     rng = np.random.default_rng(1)
     n = len(photos)
+    features = rng.random((2, n, 2, 1280)).astype(np.float16) / 100
+    features[:, np.arange(n), :, photos.label_ids] = 1
     return trunk.Signals(
-        features=tuple(rng.random((n, 2, 1280)).astype(np.float16) for _ in range(2)),
+        features=tuple(features),
+        labels_seen=LabelHead(9 * torch.eye(len(photos.labels), 1280), torch.zeros(len(photos.labels))),
         feature_mean=torch.zeros(1280),
         feature_std=torch.ones(1280),
         head_weight=unit(1000, 1280),
@@ -351,19 +362,37 @@ def test_a_mixture_shows_two_photos_and_answers_for_both_by_their_shares() -> No
     assert {window is None for window in mixed.windows[6:]} == {True, False}
 
 
-def test_a_mixture_asks_for_neither_label_of_photos_that_have_none() -> None:
+def test_a_photo_is_its_own_label_and_what_the_teacher_sees_in_it(photos: PhotoSet) -> None:
+    recipe = tiny_trunk(photos)
+    batch = replace(recipe.batch(0, 0.0), labels=torch.tensor([2, 0] + [-1] * 6))
+    seen = recipe.signals.labels_seen.probabilities((batch.features + batch.photo_features) / 2)
+    found = recipe._labels(batch)
+    # bfloat16 keeps three digits.
+    torch.testing.assert_close(found[2:], seen[2:], atol=0.01, rtol=0.05)
+    own = trunk.OWN_LABEL * F.one_hot(torch.tensor([2, 0]), len(photos.labels))
+    torch.testing.assert_close(found[:2] - own, (1 - trunk.OWN_LABEL) * seen[:2], atol=0.01, rtol=0.05)
+    torch.testing.assert_close(found.sum(1), torch.ones(8))
+
+
+def test_what_a_mixture_shows_holds_for_both_of_its_photos() -> None:
     mixed = Mixture(torch.tensor([1, 0]), torch.tensor([0.75, 0.25]), (None, None))
-    scores, truth = torch.randn(2, 5, generator=torch.Generator().manual_seed(0)), torch.tensor([3, 4])
-    first = F.cross_entropy(scores, truth, reduction="none")
-    second = F.cross_entropy(scores, truth.flip(0), reduction="none")
-    both = mixed.cross_entropy(scores, truth, torch.tensor([True, True]), 0.0)
-    assert both == pytest.approx(
-        float((0.75 * first[0] + 0.25 * second[0] + 0.25 * first[1] + 0.75 * second[1]) / 2)
-    )
-    # Only photo 0 has a label: it is seen to three quarters in the first mixture and in the second.
-    one = mixed.cross_entropy(scores, truth, torch.tensor([True, False]), 0.0)
-    assert one == pytest.approx(float((0.75 * first[0] + 0.75 * second[1]) / 1.5))
     assert mixed.both(torch.tensor([True, False])).tolist() == [False, False]
+    assert mixed.both(torch.tensor([True, True])).tolist() == [True, True]
+
+
+def test_the_label_head_knows_labels_from_features_and_is_fitted_once(
+    photos: PhotoSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Twelve photos make one step of an epoch.
+    monkeypatch.setattr("models.training.label_head.EPOCHS", 100)
+    features = drawn_signals(photos).features
+    head = label_head(photos, features)
+    said = head.probabilities(torch.from_numpy(features[0][photos.val, 1].astype(np.float32)))
+    assert said.argmax(1).tolist() == photos.label_ids[photos.val].tolist()
+    # Whatever the features are now: it is read back.
+    again = label_head(photos, tuple(np.zeros_like(f) for f in features))
+    assert torch.equal(again.weight, head.weight)
+    assert torch.equal(again.bias, head.bias)
 
 
 def test_the_trunk_learns_the_labels(photos: PhotoSet, tmp_path: Path) -> None:
@@ -635,6 +664,30 @@ def test_words_of_one_meaning_move_to_a_label_in_the_plural_too() -> None:
     assert after[1] @ before[0] > 0.9
 
 
+def test_an_everyday_meaning_is_the_only_one_of_its_words() -> None:
+    words = ["pig", "hog", "motorcycle", "road hog"]
+    place = {word: i for i, word in enumerate(words)}
+    before = np.eye(4, dtype=np.float32)
+    synsets = [("hog", "motorcycle"), ("hog", "road hog"), ("hog",)]
+    everyday = [everyday_words("pig", "pig (animal)|hog"), ("motorcycle",)]
+    assert everyday[0] == ("pig", "hog")
+    assert np.array_equal(pull_together(before, synsets, place, ["pig"])[1], before[1])
+    after = pull_together(before, synsets, place, ["pig"], everyday)
+    assert after[1] @ before[0] > 0.9
+
+
+def test_words_near_a_label_move_nearer_and_others_stay() -> None:
+    labels = np.eye(2, 4, dtype=np.float32)
+    near, far = np.array([0.6, 0.1, 0.8, 0], np.float32), np.array([0.1, 0.1, 0, 1], np.float32)
+    before = np.stack([labels[0], near, far])
+    before /= np.linalg.norm(before, axis=1, keepdims=True)
+    after = pull_to_neighbours(before, labels, np.array([0]))
+    assert np.array_equal(after[0], before[0])
+    assert after[1] @ labels[0] > 0.9 > before[1] @ labels[0]
+    np.testing.assert_allclose(after[2], before[2], atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(after, axis=1), 1, atol=1e-6)
+
+
 def test_nouns_move_to_the_labels_that_they_look_like_and_others_stay() -> None:
     words = ["cup", "plane", "mug", "fork", "aeroplane", "virtue"]
     place = {word: i for i, word in enumerate(words)}
@@ -680,6 +733,27 @@ def test_a_run_takes_over_what_fits_of_a_smaller_one(photos: PhotoSet, tmp_path:
     assert set(lacking) == set(now) - set(same)
     assert all(torch.equal(now[k], kept[k]) for k in same)
     assert all(torch.equal(now[k], fresh[k]) for k in now if k not in same)
+
+
+def test_a_run_begins_from_finished_models(
+    photos: PhotoSet, bundles: dict[str, Path], tmp_path: Path
+) -> None:
+    first, second = tiny_trunk(photos), trunk.TrunkRecipe(photos, drawn_signals(photos), 5, TINY)
+    batch = second.batch(0, 1.0)
+    with torch.no_grad():
+        before = second.losses(batch)["features"]
+        trunk_run.begin(second, tmp_path)
+        after = second.losses(batch)["features"]
+    kept = first.module.state_dict()
+    for name, value in second.module.state_dict().items():
+        if not name.startswith("teacher_head"):
+            torch.testing.assert_close(value, kept[name], atol=1e-3, rtol=1e-3)
+    # No head for the teacher's features is kept: it has been fitted, not left to chance.
+    assert float(after) < 0.5 * float(before)
+    tower = clip.kept_text(bundles["clip"])
+    lacking, unknown = text_recipe().module.load_state_dict(tower, strict=False)
+    assert set(lacking) == {"clip_head.weight", "clip_head.bias"}
+    assert not unknown
 
 
 @pytest.mark.parametrize("causal", [False, True])

@@ -1,0 +1,84 @@
+"""A run of the trunk: where it begins, and what comes of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from models.families.convnext import ConvNeXtConfig
+from models.families.convnext_trunk import TrunkConfig
+from models.training.data import PhotoSet
+from models.training.loop import Run, averaged_weights, half_precision, take_over, train
+from models.training.trunk import SIZES, JointNet, TrunkRecipe, signals_of
+
+FROM_CHANCE = ((0.2, 48), (0.55, 64), (0.82, 96), (1.0, 112))
+"""Sides in px until these shares of a run; a trunk that has learned already needs less of the small ones."""
+FROM_WEIGHTS = ((0.25, 64), (0.55, 96), (1.0, 112))
+
+
+def train_trunk(
+    photos: PhotoSet, run: Run, trunk: TrunkConfig = SIZES, start: Path | None = None
+) -> JointNet:
+    """The joint run from `start` (see `begin`) to its end; the net that comes back holds the averaged weights."""
+    sides = FROM_CHANCE if start is None else FROM_WEIGHTS
+    recipe = TrunkRecipe(photos, signals_of(photos), run.seed, trunk, sides, run.device)
+    if start is not None:
+        begin(recipe, start)
+    recipe.module.load_state_dict(train(recipe, run))
+    return recipe.module.cpu().eval()
+
+
+def kept_trunk(photos: PhotoSet, checkpoint: Path, trunk: TrunkConfig = SIZES) -> JointNet:
+    """The averaged weights of a run that is finished, or still going on."""
+    net = JointNet(ConvNeXtConfig(trunk, tuple(photos.labels)))
+    net.load_state_dict(averaged_weights(checkpoint))
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return net.eval()
+
+
+def begin(recipe: TrunkRecipe, start: Path) -> None:
+    """Take over an earlier run's checkpoint, of this or another size, or finished models.
+
+    `start` is a checkpoint.safetensors, or a folder that holds pinhole-clip and pinhole-convnext (models/bundled).
+    Finished models have no head for the teacher's features any more: it is fitted anew.
+    """
+    if start.is_dir():
+        recipe.module.load_state_dict(finished(start), strict=False)
+        fit_teacher_head(recipe)
+    else:
+        take_over(recipe.module, start)
+
+
+def finished(folder: Path) -> dict[str, Tensor]:
+    """The tensors of a JointNet that the model folders of classifier and CLIP in `folder` hold, float32."""
+    from safetensors.torch import load_file
+
+    clip = load_file(folder / "pinhole-clip" / "model.safetensors")
+    tensors = {
+        f"classifier.{name}": tensor
+        for name, tensor in load_file(folder / "pinhole-convnext" / "model.safetensors").items()
+    }
+    tensors |= {name: clip[name] for name in ("visual_projection.weight", "logit_scale")}
+    return {name: tensor.float() for name, tensor in tensors.items()}
+
+
+@torch.no_grad()
+def fit_teacher_head(recipe: TrunkRecipe, batches: int = 48) -> None:
+    """Least squares from the trunk's features to the teacher's: a head at chance would shake a trained trunk."""
+    net, s = recipe.module.eval(), recipe.signals
+    ours, theirs = [], []
+    for step in range(batches):
+        batch = recipe.batch(step, 1.0).to(recipe.device)
+        with half_precision(recipe.device):
+            pooled = net.classifier.embed(batch.pixels).float()
+        ours.append(pooled[batch.mixed.pure])
+        theirs.append(((batch.features - s.feature_mean) / s.feature_std)[batch.mixed.pure])
+    x, y = torch.cat(ours).double(), torch.cat(theirs).double()
+    x_middle, y_middle = x.mean(0), y.mean(0)
+    x, y = x - x_middle, y - y_middle
+    ridge = 0.01 * len(x) * torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
+    weight = torch.linalg.solve(x.T @ x + ridge, x.T @ y).T
+    net.teacher_head.weight.copy_(weight)
+    net.teacher_head.bias.copy_(y_middle - weight @ x_middle)

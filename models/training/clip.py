@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from models.families.clip import CLIP, CLIPConfig
 from models.images import prepare
@@ -23,7 +24,7 @@ from models.training.cards import card
 from models.training.corpus import TEMPLATES, WIDTH, captions, clean, coco_sentences, label_synonyms, wordnet
 from models.training.data import PhotoSet
 from models.training.everyday import ONE_TEMPLATE, SYNONYMS
-from models.training.loop import Run, arguments, averaged_weights, run_of, train
+from models.training.loop import Run, arguments, averaged_weights, kept_weights, run_of, train
 from models.training.teachers import class_names
 from models.training.text import (
     LabelPlaces,
@@ -110,15 +111,9 @@ def calibrate(clip: CLIP, tokenizer: Tokenizer, photos: PhotoSet) -> float:
     return scale
 
 
-def kept_text(folder: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a TextNet that a finished CLIP folder holds, float32; its head for CLIP's vectors is gone."""
-    from safetensors.torch import load_file
-
-    return {
-        name: tensor.float()
-        for name, tensor in load_file(folder / "model.safetensors").items()
-        if name.startswith("text_")
-    }
+def kept_text(folder: Path) -> dict[str, Tensor]:
+    """The tensors of a TextNet that a finished CLIP folder holds; its head for CLIP's vectors is gone."""
+    return {name: tensor for name, tensor in kept_weights(folder).items() if name.startswith("text_")}
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -24,6 +24,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from models.registry import build, find
 from models.training.data import default_cache
 
 
@@ -233,10 +234,17 @@ def averaged_weights(checkpoint: Path) -> dict[str, Tensor]:
         }
 
 
-def take_over(module: nn.Module, checkpoint: Path) -> list[str]:
-    """Start from the averaged weights of another run wherever name and shape agree; names of the tensors it lacks."""
+def kept_weights(start: Path) -> dict[str, Tensor]:
+    """Weights by name, float32: of a model folder, or the moving average in the checkpoint of a run."""
+    if not start.is_dir():
+        return averaged_weights(start)
+    return {name: tensor.float() for name, tensor in build(find(start)).state_dict().items()}
+
+
+def take_over(module: nn.Module, start: Path) -> list[str]:
+    """Begin from `kept_weights` wherever name and shape agree; names of the tensors that are lacking there."""
     own = module.state_dict()
-    kept = averaged_weights(checkpoint)
+    kept = kept_weights(start)
     fit = {k: v for k, v in kept.items() if k in own and own[k].shape == v.shape}
     module.load_state_dict(fit, strict=False)
     return [
@@ -262,7 +270,7 @@ def arguments(title: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--start",
         type=Path,
-        help="begin from an earlier run's checkpoint (the trunk: or a folder of finished models) instead of chance",
+        help="begin from an earlier run's checkpoint, or from finished models, instead of chance",
     )
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     parser.add_argument("--seed", type=int, default=0)

@@ -102,9 +102,12 @@ class MAERecipe:
         return np.array([left, top, left + side, top + side], np.float32)
 
 
-def deepen(module: MAE, checkpoint: Path) -> list[str]:
-    """Begin from a shallower network's run: the layers it lacks start as the identity, so nothing is unlearned."""
-    new = take_over(module, checkpoint)
+def deepen(module: MAE, start: Path) -> list[str]:
+    """Begin from an earlier run or a finished model; names of the tensors that it lacks.
+
+    Layers that a shallower network lacks start as the identity, so nothing is unlearned.
+    """
+    new = take_over(module, start)
     with torch.no_grad():
         for name, parameter in module.named_parameters():
             if name in new and (".out_proj." in name or ".fc2." in name):

@@ -10,7 +10,7 @@ from torch import Tensor
 from models.families.convnext import ConvNeXtConfig
 from models.families.convnext_trunk import TrunkConfig
 from models.training.data import PhotoSet
-from models.training.loop import Run, averaged_weights, half_precision, take_over, train
+from models.training.loop import Run, averaged_weights, half_precision, kept_weights, take_over, train
 from models.training.trunk import SIZES, JointNet, TrunkRecipe, signals_of
 
 FROM_CHANCE = ((0.2, 48), (0.55, 64), (0.82, 96), (1.0, 112))
@@ -52,16 +52,10 @@ def begin(recipe: TrunkRecipe, start: Path) -> None:
 
 
 def finished(folder: Path) -> dict[str, Tensor]:
-    """The tensors of a JointNet that the model folders of classifier and CLIP in `folder` hold, float32."""
-    from safetensors.torch import load_file
-
-    clip = load_file(folder / "pinhole-clip" / "model.safetensors")
-    tensors = {
-        f"classifier.{name}": tensor
-        for name, tensor in load_file(folder / "pinhole-convnext" / "model.safetensors").items()
-    }
-    tensors |= {name: clip[name] for name in ("visual_projection.weight", "logit_scale")}
-    return {name: tensor.float() for name, tensor in tensors.items()}
+    """The tensors of a JointNet that the model folders of classifier and CLIP in `folder` hold."""
+    clip = kept_weights(folder / "pinhole-clip")
+    tensors = {f"classifier.{name}": t for name, t in kept_weights(folder / "pinhole-convnext").items()}
+    return tensors | {name: clip[name] for name in ("visual_projection.weight", "logit_scale")}
 
 
 @torch.no_grad()

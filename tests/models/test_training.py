@@ -581,6 +581,22 @@ def test_top_counts_rows_whose_own_column_is_high() -> None:
     assert top(scores, truth, 2) == pytest.approx(100)
 
 
+def test_the_probe_takes_the_strength_that_holds_on_photos_it_was_not_taught() -> None:
+    from models.training.evaluate import fitted_probe
+
+    rng = np.random.default_rng(0)
+    labels = np.repeat([3, 7, 8], 5)
+    middles = {label: rng.normal(0, 1, 12) for label in (3, 7, 8)}
+
+    def drawn(of: np.ndarray) -> np.ndarray:
+        return np.stack([middles[int(i)] + rng.normal(0, 0.2, 12) for i in of]).astype(np.float32)
+
+    found = fitted_probe(drawn(labels), labels)
+    assert found.predict(drawn(labels)).tolist() == labels.tolist()
+    # One photo of each class leaves none to choose by.
+    assert fitted_probe(drawn(labels[::5]), labels[::5]).predict(drawn(labels[::5])).tolist() == [3, 7, 8]
+
+
 def test_interpolation_repairs_a_ramp_and_the_mean_does_not() -> None:
     from models.training.evaluate_mae import as_pixels, fill_bilinear, fill_mean, psnr
 
@@ -779,6 +795,14 @@ def test_a_deeper_painter_begins_where_the_shallow_one_ended(photos: PhotoSet, t
     mask = mae.random_mask(2, 49, 0.75, np.random.default_rng(0))
     with torch.no_grad():
         torch.testing.assert_close(deeper.module(pixels, mask), shallow.module(pixels, mask))
+    # A finished model is as good a beginning as a run's checkpoint.
+    mae.export(shallow.module, tmp_path / "finished")
+    again = mae.MAERecipe(photos, 4, TINY_MAE)
+    assert not mae.deepen(again.module, tmp_path / "finished")
+    with torch.no_grad():
+        torch.testing.assert_close(
+            again.module(pixels, mask), shallow.module(pixels, mask), atol=1e-2, rtol=1e-2
+        )
 
 
 def test_the_temperature_is_what_val_bears_out_and_nothing_else_changes(photos: PhotoSet) -> None:

@@ -17,6 +17,8 @@ from models.training.data import Floats, PhotoSet
 from models.training.meanings import singular
 
 WIDTH = 384
+#: Width of the text tower, and so the number of directions of the shared space that its words can differ in.
+REACH = 256
 
 #: Ways to say "this is a photo of"; all of them should land where the plain noun lands.
 TEMPLATES = (
@@ -147,17 +149,33 @@ def label_synonyms(
 
 
 class Space:
-    """The shared space that both towers aim for: sentence vectors with their common mean taken out."""
+    """The shared space that both towers aim for: sentence vectors with their mean taken out, in as many directions as
+    the text tower can reach.
 
-    def __init__(self, mean: Floats) -> None:
-        self.mean = mean
+    Its last layer maps `REACH` numbers to 384, so that what lies outside their span it cannot say. Photos trained
+    towards whole vectors were told apart by what it leaves out: 36.0% on val with those, 34.7% with the tower's own.
+    """
+
+    def __init__(self, mean: Floats, axes: Floats) -> None:
+        self.mean, self.axes = mean, axes
 
     @classmethod
-    def of(cls, *sets: NDArray[np.float16]) -> Space:
-        """Centred between the means of these sets of vectors (n, 384), however many each one holds."""
-        return cls(np.mean([vectors.astype(np.float32).mean(axis=0) for vectors in sets], axis=0))
+    def of(cls, *sets: NDArray[np.float16], reach: int = REACH) -> Space:
+        """Centred between the means of these sets of vectors (n, 384), however many each one holds, and spanned by
+        the `reach` directions in which they spread most."""
+        mean = np.mean([vectors.astype(np.float32).mean(axis=0) for vectors in sets], axis=0)
+        spread = np.zeros((len(mean), len(mean)))
+        for vectors in sets:
+            units = unit(vectors.astype(np.float32) - mean).astype(np.float64)
+            spread += units.T @ units / len(units)
+        _, directions = np.linalg.eigh(spread)
+        return cls(mean, np.asarray(directions.T[::-1][:reach], np.float32))
 
     def place(self, vectors: NDArray[Any]) -> Floats:
         """Unit vectors (n, 384) of sentence vectors (n, 384)."""
-        centred = vectors.astype(np.float32) - self.mean
-        return np.asarray(centred / np.linalg.norm(centred, axis=1, keepdims=True), np.float32)
+        return unit((vectors.astype(np.float32) - self.mean) @ self.axes.T @ self.axes)
+
+
+def unit(vectors: NDArray[np.floating[Any]]) -> Floats:
+    """Rows at length 1."""
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from models.errors import DataError
 from models.images import prepare
 from models.runtime import Model, open_model
+from models.tasks.scoring import Decision, score
+from models.tasks.zero_shot import embed_background
 from models.training.calibrate import calibration_error, offers
 from models.training.corpus import captions, clean
 from models.training.data import Bytes, Floats, PhotoSet, default_cache
@@ -126,6 +128,7 @@ def clip_figures(model: Model, photos: PhotoSet) -> list[Figure]:
 
 
 def _everyday(model: Model, photos: PhotoSet, images: Floats) -> list[Figure]:
+    """Twenty labels alone, and what the program's own bars then say of photos of them, and of other things."""
     truth = np.full(len(photos.val), -1, np.int64)
     for number, (groups, labels) in enumerate(EVERYDAY.values()):
         for place, i in enumerate(photos.val):
@@ -135,7 +138,17 @@ def _everyday(model: Model, photos: PhotoSet, images: Floats) -> list[Figure]:
     known = truth >= 0
     texts = in_templates(model, list(EVERYDAY), [ONE_TEMPLATE])
     value = top(images[known] @ texts.T, truth[known])
-    return [Figure(f"20 everyday labels, top-1 on {known.sum()} photos", value, "%", 70, 88)]
+    decision = score(images, texts, model.scale, background=embed_background(model)).decision
+    found = [Figure(f"20 everyday labels, top-1 on {known.sum()} photos", value, "%", 70, 88)]
+    kinds = (("these", known), (f"{(~known).sum()} photos of other things", ~known))
+    for what, rows in ((what, rows) for what, rows in kinds if rows.any()):
+        called = 100 * float(np.mean(decision[rows] != Decision.UNKNOWN))
+        named = 100 * float(np.mean(decision[rows] == Decision.LABEL))
+        found += [
+            Figure(f"of {what}, not called unknown", called),
+            Figure(f"of {what}, given a label", named),
+        ]
+    return found
 
 
 def _synonyms(model: Model, photos: PhotoSet, images: Floats, names: list[str], shown: Ints) -> list[Figure]:

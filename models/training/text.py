@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from models.families.clip import TextConfig, TextTransformer
 from models.training.attention import speed_up_attention
 from models.training.corpus import (
+    REACH,
     TEMPLATES,
     WIDTH,
     SentenceTeacher,
@@ -112,7 +113,7 @@ def encode(tokenizer: Tokenizer, texts: Sequence[str], context: int = CONTEXT) -
     return ids, mask
 
 
-def text_config(tokenizer: Tokenizer, width: int = 256, depth: int = 3) -> TextConfig:
+def text_config(tokenizer: Tokenizer, width: int = REACH, depth: int = 3) -> TextConfig:
     """The size of the bundled text tower."""
     end = _id(tokenizer, END)
     return TextConfig(

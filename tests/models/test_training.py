@@ -24,7 +24,7 @@ from models.families.vit import Attention
 from models.training import clip, convnext, mae, trunk, trunk_run
 from models.training.attention import speed_up_attention
 from models.training.calibrate import SCALES
-from models.training.corpus import Space, clean, label_synonyms
+from models.training.corpus import REACH, Space, clean, label_synonyms
 from models.training.data import PhotoSet, batch_places
 from models.training.depthwise import speed_up, weight_gradient
 from models.training.label_head import LabelHead, label_head
@@ -451,6 +451,17 @@ def test_the_space_is_centred_between_the_sets() -> None:
         space.mean, (one.astype(np.float32).mean(0) + two.astype(np.float32).mean(0)) / 2, 1e-5
     )
     np.testing.assert_allclose(np.linalg.norm(space.place(one), axis=1), 1, rtol=1e-5)
+
+
+def test_the_space_has_as_many_directions_as_the_text_tower_can_reach() -> None:
+    drawn = unit(400, 384, seed=1).numpy()
+    # Most of the spread is in the first ten directions.
+    vectors = (drawn * np.where(np.arange(384) < 10, 9, 1)).astype(np.float16)
+    placed = Space.of(vectors, reach=10).place(vectors)
+    assert np.linalg.matrix_rank(placed, tol=1e-3) == 10
+    assert np.square(placed[:, :10]).sum() > 9 * np.square(placed[:, 10:]).sum()
+    assert np.linalg.matrix_rank(Space.of(vectors).place(vectors), tol=1e-3) == REACH
+    assert text_config(drawn_texts()[1]).width == REACH  # type: ignore[arg-type]
 
 
 def aligned(photos: PhotoSet) -> tuple[trunk.JointNet, CLIP]:

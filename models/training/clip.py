@@ -2,7 +2,8 @@
 
 Runs one after the other, each resumable: the text tower on words alone (15% of the budget), the trunk (70%), the
 text tower again, now with the labels of the photos (15%). Finished runs can be taken over: --text, --trunk (of
-models.training.convnext), --aligned. With --start FOLDER of finished models both towers go on from those.
+models.training.convnext), --aligned. With --start FOLDER of finished models both towers go on from those, without the
+first run.
 """
 
 from __future__ import annotations
@@ -128,6 +129,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     photos = PhotoSet(options.data, options.cache)
     whole = run_of(options)
     earlier = None if options.start is None or options.start.is_file() else options.start / "pinhole-clip"
+    if earlier is not None and (options.text or not earlier.is_dir()):
+        parser.error("--start takes a folder that holds pinhole-clip, and no --text beside it")
     tokenizer = tokenizer_of(photos, (earlier or options.text or options.out / "text") / "tokenizer.json")
     texts = texts_of(photos, tokenizer)
     words = TextRecipe(texts, tokenizer, options.seed, device=whole.device)
@@ -144,7 +147,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     again = TextRecipe(moved, tokenizer, options.seed + 1, labels=labels, device=whole.device)
     again.rate, again.average = 8e-4, 0.99
     again.module.load_state_dict(words.module.state_dict())
-    _train_or_take(again, options.aligned, _share(whole, "aligned", 0.15))
+    _train_or_take(again, options.aligned, _share(whole, "aligned", 0.15 if earlier is None else 0.3))
     clip = assemble(trunk, again.module.cpu())
     calibrate(clip, tokenizer, photos)
     folder = options.out / "pinhole-clip"

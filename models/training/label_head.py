@@ -41,12 +41,17 @@ class LabelHead:
         return F.linear(features, self.weight, self.bias).float().softmax(-1)
 
 
-def label_head(photos: PhotoSet, features: Sequence[NDArray[np.float16]], seed: int = 0) -> LabelHead:
+def label_head(photos: PhotoSet, features: Sequence[NDArray[np.float16]]) -> LabelHead:
     """Fit on the train photos' crops, `features` one (n, crops, 1280) for each seed of crops; kept in the cache."""
-    said = repr((photos.labels, photos.label_ids[photos.train].tolist(), len(features), seed))
-    path = photos.cache / f"label-head-{hashlib.sha256(said.encode()).hexdigest()[:16]}.npz"
+    how = (EPOCHS, BATCH, RATE, DECAY, SMOOTHING)
+    key = hashlib.sha256(
+        repr((photos.labels, photos.train.tolist(), photos.label_ids.tolist(), how)).encode()
+    )
+    for one in features:
+        key.update(np.ascontiguousarray(one[photos.train[:8]]).tobytes())
+    path = photos.cache / f"label-head-{key.hexdigest()[:16]}.npz"
     if not path.exists():
-        weight, bias = _fitted(photos, features, seed)
+        weight, bias = _fitted(photos, features)
         partial = path.with_suffix(".partial.npz")
         np.savez(partial, weight=weight, bias=bias)
         partial.replace(path)
@@ -54,8 +59,8 @@ def label_head(photos: PhotoSet, features: Sequence[NDArray[np.float16]], seed: 
         return LabelHead(torch.from_numpy(stored["weight"]), torch.from_numpy(stored["bias"]))
 
 
-def _fitted(photos: PhotoSet, features: Sequence[NDArray[np.float16]], seed: int) -> tuple[Floats, Floats]:
-    rng = np.random.default_rng([seed, 5])
+def _fitted(photos: PhotoSet, features: Sequence[NDArray[np.float16]]) -> tuple[Floats, Floats]:
+    rng = np.random.default_rng(5)
     labelled = photos.train[photos.label_ids[photos.train] >= 0]
     sample = np.asarray(features[0][labelled[:: max(1, len(labelled) // 4096)], 0], np.float32)
     mean, std = sample.mean(0), sample.std(0) + 0.05
@@ -68,7 +73,7 @@ def _fitted(photos: PhotoSet, features: Sequence[NDArray[np.float16]], seed: int
     for step in range(steps):
         epoch, within = divmod(step, len(labelled) // batch)
         if within == 0:
-            order = np.random.default_rng([seed, 5, epoch]).permutation(labelled)
+            order = np.random.default_rng([5, 1, epoch]).permutation(labelled)
         rows = order[within * batch : (within + 1) * batch]
         drawn = features[int(rng.integers(len(features)))]
         crops = rng.integers(drawn.shape[1], size=batch)

@@ -24,6 +24,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from models.errors import DataError
 from models.registry import build, find
 from models.training.data import default_cache
 
@@ -42,6 +43,16 @@ class Run:
     log_every: int = 50
     device: str = "cpu"
     """Where the network trains; batches are prepared on the CPU."""
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the run keeps its state."""
+        return self.out / "checkpoint.safetensors"
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether there is a state to go on from, and it is wanted."""
+        return self.resume and self.checkpoint.exists()
 
 
 #: What a recipe calls a batch.
@@ -148,7 +159,7 @@ class _State:
         self.recipe, self.run = recipe, run
         self.step, self.elapsed = 0, 0.0
         run.out.mkdir(parents=True, exist_ok=True)
-        self.path = run.out / "checkpoint.safetensors"
+        self.path = run.checkpoint
         self.trained = {k: p for k, p in recipe.module.named_parameters() if p.requires_grad}
         matrices = [p for p in self.trained.values() if p.ndim > 1]
         rest = [p for p in self.trained.values() if p.ndim <= 1]
@@ -162,7 +173,7 @@ class _State:
             fused=True,
         )
         self.ema = {k: p.detach().clone() for k, p in self.trained.items()}
-        if run.resume and self.path.exists():
+        if run.goes_on:
             self._load()
 
     def progress(self) -> float:
@@ -235,7 +246,12 @@ def averaged_weights(checkpoint: Path) -> dict[str, Tensor]:
 
 
 def kept_weights(start: Path) -> dict[str, Tensor]:
-    """Weights by name, float32: of a model folder, or the moving average in the checkpoint of a run."""
+    """Weights by name, float32: of a model folder, or the moving average in the checkpoint of a run.
+
+    DataError where there is neither.
+    """
+    if not start.exists():
+        raise DataError(f"There is nothing to begin from at {start}")
     if not start.is_dir():
         return averaged_weights(start)
     return {name: tensor.float() for name, tensor in build(find(start)).state_dict().items()}
@@ -270,7 +286,8 @@ def arguments(title: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--start",
         type=Path,
-        help="begin from an earlier run's checkpoint, or from finished models, instead of chance",
+        help="begin from an earlier run's checkpoint, or from finished models (mae: a model folder, clip and convnext: "
+        "the folder that holds both of theirs), instead of chance; say it again with --resume",
     )
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     parser.add_argument("--seed", type=int, default=0)

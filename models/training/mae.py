@@ -103,7 +103,7 @@ class MAERecipe:
 
 
 def deepen(module: MAE, start: Path) -> list[str]:
-    """Begin from an earlier run or a finished model; names of the tensors that it lacks.
+    """Begin from an earlier run or a finished model; names of the tensors that are lacking there.
 
     Layers that a shallower network lacks start as the identity, so nothing is unlearned.
     """

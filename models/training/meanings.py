@@ -17,9 +17,10 @@ from models.training.data import Floats
 ALIKE = (0.45, 0.7)
 LOOK = 0.7
 """How far a noun is moved at most towards the labels it looks like."""
-_SHARPNESS = 20.0
-#: Cosine in the shared space at which a noun begins to be near a label, and where it is nearest; chosen on 178
-#: synonyms of WordNet and LVIS, the sixty that the evaluation asks for not among them.
+#: How much more the nearest of several labels draws a noun than the others do: by looks, and by the words' places.
+_SHARPNESS, _SHARPNESS_NEAR = 20.0, 40.0
+#: Cosine in the shared space at which a noun begins to move towards the labels near it, and from which on it moves by
+#: NEAR; chosen on 178 synonyms of WordNet and LVIS, the sixty that the evaluation asks for not among them.
 NEIGHBOURS = (0.2, 0.5)
 NEAR = 0.7
 """How far a noun is moved at most towards the labels near it."""
@@ -63,7 +64,7 @@ def pull_together(
 
     A word goes to the label of its synset where there is one, else to the synset's middle: most of the way when it
     has that meaning alone, half of it when there is another one, and not at all when there are more. `everyday` are
-    synsets of what photos show: a word of theirs has no other meaning here ("hog" is no motorcycle).
+    synsets of what photos show: a word of theirs has no other meaning here (a hog is no motorcycle).
     """
     label_of, fixed = in_either_number(labels), set(labels)
     meanings = {**_meanings(synsets), **_meanings([group for group in everyday if len(group) > 1])}
@@ -98,7 +99,7 @@ def pull_to_neighbours(vectors: Floats, label_vectors: Floats, fixed: NDArray[np
     for part in np.array_split(free, max(1, len(free) // 4096)):
         likeness = vectors[part] @ label_vectors.T
         nearest = likeness.max(axis=1, keepdims=True)
-        middles = np.exp(2 * _SHARPNESS * (likeness - nearest)) @ label_vectors
+        middles = np.exp(_SHARPNESS_NEAR * (likeness - nearest)) @ label_vectors
         middles /= np.linalg.norm(middles, axis=1, keepdims=True)
         pulls = NEAR * np.clip((nearest - NEIGHBOURS[0]) / (NEIGHBOURS[1] - NEIGHBOURS[0]), 0, 1)
         moved[part] += pulls * (middles - moved[part])

@@ -167,7 +167,7 @@ class Texts:
 
     names: list[str]
     raw_vectors: Tensor  # (names, 384) unit, as the sentence encoder places them
-    name_vectors: Tensor  # (names, 384) unit, words of one meaning or one look pulled together
+    name_vectors: Tensor  # (names, 384) unit, words of one meaning, one look, or near a label pulled there
     clip_vectors: Tensor  # (names, 512) unit, zero where unknown
     common: NDArray[np.int64]  # places of labels, their synonyms, and nouns that people say of photos
     sentences: list[str]
@@ -189,9 +189,7 @@ def texts_of(photos: PhotoSet, tokenizer: Tokenizer) -> Texts:
         # "car (automobile)" says in brackets which car is meant; nobody types that.
         everyday = [clean(str(name).split(" (")[0]) for name in stored["name"]]
         clip = stored["vector"].astype(np.float32)
-        groups = [
-            everyday_words(name, str(words)) for name, words in zip(everyday, stored["synonyms"], strict=True)
-        ]
+        groups = everyday_groups(stored["name"], stored["synonyms"])
     missing = sorted({word for group in groups for word in group} - set(names))
     raw = (
         np.concatenate([teacher.vectors(names), teacher.vectors(missing)])
@@ -236,10 +234,23 @@ def texts_of(photos: PhotoSet, tokenizer: Tokenizer) -> Texts:
     )
 
 
-def everyday_words(name: str, synonyms: str) -> tuple[str, ...]:
-    """The words of an LVIS category: its name, then the synonyms `a|b|c`, without the brackets that explain some."""
-    others = (clean(word.replace("_", " ").split(" (")[0]) for word in synonyms.split("|"))
-    return tuple(dict.fromkeys([name, *(word for word in others if word)]))
+def everyday_groups(names: Iterable[str], synonyms: Iterable[str]) -> list[tuple[str, ...]]:
+    """The words of each LVIS category: its name, then those of its synonyms `a|b|c` that name no category themselves.
+
+    Brackets say which meaning is meant ("cap (headwear)", "bottle cap|cap (container lid)"): they are left out, and a
+    word with several meanings stays with the category that has it for its name.
+    """
+
+    def plain(word: str) -> str:
+        return clean(word.replace("_", " ").split(" (")[0])
+
+    own = [plain(str(name)) for name in names]
+    others = [[plain(word) for word in str(line).split("|")] for line in synonyms]
+    taken = set(own)
+    return [
+        tuple(dict.fromkeys([name, *(word for word in words if word and word not in taken)]))
+        for name, words in zip(own, others, strict=True)
+    ]
 
 
 def said_words(sentences: Iterable[str], names: Container[str], longest: int = 3) -> set[str]:

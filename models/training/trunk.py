@@ -47,7 +47,7 @@ SIZES = TrunkConfig(
 )
 
 NUDGE = 0.05
-#: How much of a photo's distribution over labels is its own label; the rest is what the teacher sees in the crop.
+#: How much of a photo's distribution over labels is its own label; the rest is what the teacher sees in it.
 OWN_LABEL = 0.3
 #: Crops at most this wide are cheap enough to be taken two batches at a time.
 CHEAP_SIDE = 64
@@ -91,7 +91,7 @@ class Signals:
     log_probabilities: Floats  # (n, 32)
     label_vectors: Tensor  # (labels, d) unit
     concept_vectors: Tensor  # (concepts, d) unit: the words of groups, and the labels that have none
-    concept_of: Tensor  # (labels,) the concept each label belongs to
+    concept_of: Tensor  # (labels, concepts) 1 where a label belongs to a concept, else 0
     class_vectors: Tensor  # (1000, d) unit, the words of the teacher's classes
     caption_vectors: Tensor  # (captions, d) unit
     caption_of: list[NDArray[np.int64]]  # for each photo the places of its captions
@@ -189,7 +189,7 @@ class TrunkRecipe:
         )
 
     def losses(self, batch: TrunkBatch) -> dict[str, Tensor]:
-        """See the module; a photo without caption simply has no such term."""
+        """See the module; a photo without a caption simply has no such term."""
         batch, net = batch.to(self.device), self.module
         with half_precision(self.device):
             pooled = net.classifier.embed(batch.pixels)
@@ -198,7 +198,7 @@ class TrunkRecipe:
             vectors = F.normalize(net.visual_projection(pooled).float(), dim=-1)
         found, classes = self._teacher_losses(predicted, batch)
         labels = batch.mixed.mean(self._labels(batch))
-        found["labels"] = _cross_entropy(logits, labels)
+        found["labels"] = F.cross_entropy(logits, labels)
         found |= self._text_losses(vectors, labels, classes, batch)
         found["total"] = (
             4.0 * found["features"]
@@ -258,23 +258,18 @@ class TrunkRecipe:
         self, vectors: Tensor, labels: Tensor, classes: Tensor, batch: TrunkBatch
     ) -> dict[str, Tensor]:
         s, scale = self.signals, self.module.logit_scale.exp().clamp(max=100)
-        # "dog" is asked for as often as its breeds: the words of groups are told apart among themselves.
-        groups = labels.new_zeros(len(labels), len(s.concept_vectors)).index_add_(1, s.concept_of, labels)
         by_class = F.kl_div((scale * vectors @ s.class_vectors.T).log_softmax(-1), classes, reduction="none")
         captions = vectors.new_zeros(())
         if len(batch.captioned):
             scores = scale * vectors[batch.captioned] @ s.caption_vectors[batch.captions].T
             captions = F.cross_entropy(scores, torch.arange(len(scores), device=self.device))
         return {
-            "label_texts": _cross_entropy(scale * vectors @ s.label_vectors.T, labels),
-            "group_texts": _cross_entropy(scale * vectors @ s.concept_vectors.T, groups),
+            "label_texts": F.cross_entropy(scale * vectors @ s.label_vectors.T, labels),
+            # "dog" is asked for as often as its breeds: the words of groups are told apart among themselves.
+            "group_texts": F.cross_entropy(scale * vectors @ s.concept_vectors.T, labels @ s.concept_of),
             "class_texts": _mean(by_class.sum(1), batch.large),
             "captions": captions,
         }
-
-
-def _cross_entropy(scores: Tensor, shares: Tensor) -> Tensor:
-    return -(shares * scores.log_softmax(-1)).sum(1).mean()
 
 
 def _mean(values: Tensor, where: Tensor) -> Tensor:
@@ -316,7 +311,7 @@ def signals_of(photos: PhotoSet) -> Signals:
         log_probabilities=log_probabilities,
         label_vectors=torch.from_numpy(space.place(names)),
         concept_vectors=places(concepts),
-        concept_of=torch.from_numpy(concept_of),
+        concept_of=F.one_hot(torch.from_numpy(concept_of), len(concepts)).float(),
         class_vectors=places(by_class),
         caption_vectors=torch.from_numpy(space.place(said)),
         caption_of=[np.array(places, np.int64) for places in caption_of],

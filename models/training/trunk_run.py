@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from models.errors import DataError
 from models.families.convnext import ConvNeXtConfig
 from models.families.convnext_trunk import TrunkConfig
+from models.registry import find
 from models.training.data import PhotoSet
 from models.training.loop import Run, averaged_weights, half_precision, kept_weights, take_over, train
 from models.training.trunk import SIZES, JointNet, TrunkRecipe, signals_of
 
+#: Sides in px until these shares of a run; a trunk that has learned already needs less of the small ones.
 FROM_CHANCE = ((0.2, 48), (0.55, 64), (0.82, 96), (1.0, 112))
-"""Sides in px until these shares of a run; a trunk that has learned already needs less of the small ones."""
 FROM_WEIGHTS = ((0.25, 64), (0.55, 96), (1.0, 112))
 
 
@@ -24,7 +27,7 @@ def train_trunk(
     """The joint run from `start` (see `begin`) to its end; the net that comes back holds the averaged weights."""
     sides = FROM_CHANCE if start is None else FROM_WEIGHTS
     recipe = TrunkRecipe(photos, signals_of(photos), run.seed, trunk, sides, run.device)
-    if start is not None:
+    if start is not None and not run.goes_on:
         begin(recipe, start)
     recipe.module.load_state_dict(train(recipe, run))
     return recipe.module.cpu().eval()
@@ -42,20 +45,37 @@ def begin(recipe: TrunkRecipe, start: Path) -> None:
     """Take over an earlier run's checkpoint, of this or another size, or finished models.
 
     `start` is a checkpoint.safetensors, or a folder that holds pinhole-clip and pinhole-convnext (models/bundled).
-    Finished models have no head for the teacher's features any more: it is fitted anew.
+    Finished models have no head for the teacher's features any more: it is fitted anew. DataError where they do not
+    fit the photos or each other.
     """
-    if start.is_dir():
-        recipe.module.load_state_dict(finished(start), strict=False)
-        fit_teacher_head(recipe)
-    else:
+    if not start.is_dir():
         take_over(recipe.module, start)
+        return
+    tensors = finished(start, recipe.photos.labels)
+    own = recipe.module.state_dict()
+    kept = {
+        name: tensor for name, tensor in tensors.items() if name in own and own[name].shape == tensor.shape
+    }
+    if lacking := [name for name in own if name not in kept and not name.startswith("teacher_head.")]:
+        raise DataError(
+            f"{start} holds another network than this recipe trains", f"No {lacking[0]} of its size"
+        )
+    recipe.module.load_state_dict(kept, strict=False)
+    fit_teacher_head(recipe)
 
 
-def finished(folder: Path) -> dict[str, Tensor]:
-    """The tensors of a JointNet that the model folders of classifier and CLIP in `folder` hold."""
-    clip = kept_weights(folder / "pinhole-clip")
-    tensors = {f"classifier.{name}": t for name, t in kept_weights(folder / "pinhole-convnext").items()}
-    return tensors | {name: clip[name] for name in ("visual_projection.weight", "logit_scale")}
+def finished(folder: Path, labels: Sequence[str]) -> dict[str, Tensor]:
+    """The tensors of a JointNet over `labels` that the model folders of classifier and CLIP in `folder` hold."""
+    classes = find(folder / "pinhole-convnext").config.get("id2label", {})
+    if [classes[key] for key in sorted(classes, key=int)] != list(labels):
+        raise DataError(f"The classifier in {folder} has other labels than the photos have")
+    clip, classifier = (kept_weights(folder / f"pinhole-{name}") for name in ("clip", "convnext"))
+    for name, tensor in classifier.items():
+        if name.startswith("convnext.") and not torch.equal(clip[f"vision_model.{name[9:]}"], tensor):
+            raise DataError(f"The two models in {folder} do not share one trunk", f"They differ in {name}")
+    return {f"classifier.{name}": tensor for name, tensor in classifier.items()} | {
+        name: clip[name] for name in ("visual_projection.weight", "logit_scale")
+    }
 
 
 @torch.no_grad()

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
+from models.errors import DataError
 from models.families.clip import CLIP
 from models.families.convnext_trunk import TrunkConfig
 from models.families.mae import MAEConfig
@@ -42,7 +43,7 @@ from models.training.text import (
     TextRecipe,
     Texts,
     encode,
-    everyday_words,
+    everyday_groups,
     said_words,
     text_config,
     train_tokenizer,
@@ -169,7 +170,7 @@ def drawn_signals(photos: PhotoSet) -> trunk.Signals:
         log_probabilities=np.full((n, 32), -3.5, np.float32),
         label_vectors=unit(len(photos.labels), 384),
         concept_vectors=unit(2, 384, seed=2),
-        concept_of=torch.arange(len(photos.labels)) % 2,
+        concept_of=F.one_hot(torch.arange(len(photos.labels)) % 2, 2).float(),
         class_vectors=unit(1000, 384, seed=3),
         caption_vectors=unit(6, 384, seed=1),
         caption_of=[np.arange(2) if row.captions else np.empty(0, np.int64) for row in photos.rows],
@@ -365,6 +366,10 @@ def test_a_mixture_shows_two_photos_and_answers_for_both_by_their_shares() -> No
 def test_a_photo_is_its_own_label_and_what_the_teacher_sees_in_it(photos: PhotoSet) -> None:
     recipe = tiny_trunk(photos)
     batch = replace(recipe.batch(0, 0.0), labels=torch.tensor([2, 0] + [-1] * 6))
+    rows = photos.train[batch_places(len(photos.train), 8, 0, 0)[0]]
+    every = np.concatenate(recipe.signals.features, axis=1)[rows].astype(np.float32).mean(1)
+    torch.testing.assert_close(batch.photo_features, torch.from_numpy(every), atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(batch.photo_features, batch.features, atol=1e-3)
     seen = recipe.signals.labels_seen.probabilities((batch.features + batch.photo_features) / 2)
     found = recipe._labels(batch)
     # bfloat16 keeps three digits.
@@ -389,10 +394,14 @@ def test_the_label_head_knows_labels_from_features_and_is_fitted_once(
     head = label_head(photos, features)
     said = head.probabilities(torch.from_numpy(features[0][photos.val, 1].astype(np.float32)))
     assert said.argmax(1).tolist() == photos.label_ids[photos.val].tolist()
-    # Whatever the features are now: it is read back.
-    again = label_head(photos, tuple(np.zeros_like(f) for f in features))
+    kept = list(photos.cache.glob("label-head-*"))
+    again = label_head(photos, features)
     assert torch.equal(again.weight, head.weight)
     assert torch.equal(again.bias, head.bias)
+    assert list(photos.cache.glob("label-head-*")) == kept
+    # Other features need another head.
+    label_head(photos, tuple(f * 0 for f in features))
+    assert len(list(photos.cache.glob("label-head-*"))) == 2
 
 
 def test_the_trunk_learns_the_labels(photos: PhotoSet, tmp_path: Path) -> None:
@@ -592,20 +601,29 @@ def test_top_counts_rows_whose_own_column_is_high() -> None:
     assert top(scores, truth, 2) == pytest.approx(100)
 
 
+@pytest.mark.filterwarnings("ignore:The number of unique classes")
 def test_the_probe_takes_the_strength_that_holds_on_photos_it_was_not_taught() -> None:
-    from models.training.evaluate import fitted_probe
+    from sklearn.linear_model import LogisticRegression
+
+    from models.training.evaluate import STRENGTHS, fitted_probe
 
     rng = np.random.default_rng(0)
-    labels = np.repeat([3, 7, 8], 5)
-    middles = {label: rng.normal(0, 1, 12) for label in (3, 7, 8)}
-
-    def drawn(of: np.ndarray) -> np.ndarray:
-        return np.stack([middles[int(i)] + rng.normal(0, 0.2, 12) for i in of]).astype(np.float32)
-
-    found = fitted_probe(drawn(labels), labels)
-    assert found.predict(drawn(labels)).tolist() == labels.tolist()
+    labels, middles = np.repeat(np.arange(30), 5), rng.normal(0, 1, (30, 16))
+    chosen = []
+    # The noisier the photos, the more a probe has to be held back.
+    for noise in (1.5, 2.0):
+        features = (middles[labels] + rng.normal(0, noise, (150, 16))).astype(np.float32)
+        held = np.arange(150) % 5 == 0
+        tried = [LogisticRegression(C=c, max_iter=300).fit(features[~held], labels[~held]) for c in STRENGTHS]
+        right = [one.score(features[held], labels[held]) for one in tried]
+        found = fitted_probe(features, labels)
+        assert pytest.approx(STRENGTHS[int(np.argmax(right))]) == found.C
+        assert found.score(features, labels) > 0.6
+        chosen.append(found.C)
+    assert chosen[0] > chosen[1]
     # One photo of each class leaves none to choose by.
-    assert fitted_probe(drawn(labels[::5]), labels[::5]).predict(drawn(labels[::5])).tolist() == [3, 7, 8]
+    alone = fitted_probe(middles.astype(np.float32), np.arange(30))
+    assert alone.predict(middles).tolist() == list(range(30))
 
 
 def test_interpolation_repairs_a_ramp_and_the_mean_does_not() -> None:
@@ -696,11 +714,19 @@ def test_an_everyday_meaning_is_the_only_one_of_its_words() -> None:
     place = {word: i for i, word in enumerate(words)}
     before = np.eye(4, dtype=np.float32)
     synsets = [("hog", "motorcycle"), ("hog", "road hog"), ("hog",)]
-    everyday = [everyday_words("pig", "pig (animal)|hog"), ("motorcycle",)]
-    assert everyday[0] == ("pig", "hog")
+    everyday = everyday_groups(["pig", "motorcycle"], ["pig (animal)|hog", "motorcycle"])
+    assert everyday == [("pig", "hog"), ("motorcycle",)]
     assert np.array_equal(pull_together(before, synsets, place, ["pig"])[1], before[1])
     after = pull_together(before, synsets, place, ["pig"], everyday)
     assert after[1] @ before[0] > 0.9
+
+
+def test_a_word_that_names_a_category_is_no_synonym_of_another() -> None:
+    names = ["cap (headwear)", "bottle cap"]
+    assert everyday_groups(names, ["cap (headwear)", "bottle_cap|cap (container lid)|crown cap"]) == [
+        ("cap",),
+        ("bottle cap", "crown cap"),
+    ]
 
 
 def test_words_near_a_label_move_nearer_and_others_stay() -> None:
@@ -777,10 +803,33 @@ def test_a_run_begins_from_finished_models(
             torch.testing.assert_close(value, kept[name], atol=1e-3, rtol=1e-3)
     # No head for the teacher's features is kept: it has been fitted, not left to chance.
     assert float(after) < 0.5 * float(before)
+    with pytest.raises(DataError, match="other labels"):
+        trunk_run.finished(tmp_path, ["cat", *photos.labels[1:]])
+    with pytest.raises(DataError, match="nothing to begin from"):
+        take_over(second.module, tmp_path / "nowhere")
     tower = clip.kept_text(bundles["clip"])
     lacking, unknown = text_recipe().module.load_state_dict(tower, strict=False)
     assert set(lacking) == {"clip_head.weight", "clip_head.bias"}
     assert not unknown
+
+
+def test_a_run_begins_once_and_goes_on_where_it_was(
+    photos: PhotoSet, bundles: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, sides = [], []
+    monkeypatch.setattr(trunk_run, "signals_of", drawn_signals)
+    monkeypatch.setattr(trunk_run, "begin", lambda recipe, start: begun.append(start))
+    monkeypatch.setattr(
+        trunk_run, "train", lambda recipe, run: sides.append(recipe.sides) or recipe.module.state_dict()
+    )
+    run = Run(tmp_path / "run", steps=2, resume=True)
+    trunk_run.train_trunk(photos, run, TINY)
+    trunk_run.train_trunk(photos, run, TINY, tmp_path)
+    run.out.mkdir()
+    run.checkpoint.touch()
+    trunk_run.train_trunk(photos, run, TINY, tmp_path)
+    assert begun == [tmp_path]
+    assert sides == [trunk_run.FROM_CHANCE, trunk_run.FROM_WEIGHTS, trunk_run.FROM_WEIGHTS]
 
 
 @pytest.mark.parametrize("causal", [False, True])

@@ -20,7 +20,7 @@ from models.tasks.zero_shot import embed_background
 from models.training.calibrate import calibration_error, offers
 from models.training.corpus import captions, clean
 from models.training.data import Bytes, Floats, PhotoSet, default_cache
-from models.training.everyday import ENSEMBLE, EVERYDAY, ONE_TEMPLATE, SYNONYMS
+from models.training.everyday import ENSEMBLE, EVERYDAY, ONE_TEMPLATE, SYNONYMS, UNTOLD
 
 if TYPE_CHECKING:
     from sklearn.linear_model import LogisticRegression
@@ -167,13 +167,21 @@ def _synonyms(model: Model, photos: PhotoSet, images: Floats, names: list[str], 
     before, after = (top(images[inside] @ t.T, truth[inside]) for t in (plain, other))
     among = np.array(changed)
     small_truth = np.searchsorted(among, truth[inside])
+    untold = np.isin(truth[inside], [i for i, name in enumerate(names) if name in UNTOLD])
     near, far = (top(images[inside] @ t[among].T, small_truth) for t in (plain, other))
-    return [
+    found = [
         Figure(f"own words, top-1 among the {len(changed)} labels", near),
         Figure("synonyms that are no label, top-1 among the same", far, "%", 0.75 * near, 0.75 * near),
         Figure("own words, all labels on offer", before),
         Figure("synonyms that are no label, all labels on offer", after, "%", 0.75 * before, 0.75 * before),
     ]
+    if untold.any():
+        for what, t in (("own words", plain), ("synonyms", other)):
+            value = top(images[inside][untold] @ t.T, truth[inside][untold])
+            found.append(
+                Figure(f"the same for the {len(UNTOLD)} that no list puts with their label, {what}", value)
+            )
+    return found
 
 
 def _captions(model: Model, photos: PhotoSet, images: Floats) -> list[Figure]:

@@ -24,11 +24,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Train (or take over --trunk), then write the model folder to --out/pinhole-convnext."""
     parser = arguments("Train the bundled ConvNeXt classifier")
     parser.add_argument("--trunk", type=Path, help="export this checkpoint instead of training")
+    parser.add_argument(
+        "--only", default="", help="train what begins with this name alone (visual_projection)"
+    )
     options = parser.parse_args(argv)
     photos = PhotoSet(options.data, options.cache)
     run = run_of(options, "trunk")
     if options.trunk is None:
-        trunk = train_trunk(photos, run, start=options.start)
+        trunk = train_trunk(photos, run, start=options.start, only=options.only)
     else:
         trunk = kept_trunk(photos, options.trunk)
     export(trunk, options.out / "pinhole-convnext")

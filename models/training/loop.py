@@ -201,7 +201,8 @@ class _State:
 
     def save(self) -> None:
         tensors = {f"weight.{k}": p.detach() for k, p in self.trained.items()}
-        tensors |= {f"average.{k}": v for k, v in self.ema.items()}
+        # Whole, what is not trained included: a model can be made of it.
+        tensors |= {f"average.{k}": v for k, v in self.averaged().items()}
         for name, parameter in self.trained.items():
             for key, value in self.optimizer.state.get(parameter, {}).items():
                 tensors[f"adam.{key}.{name}"] = value

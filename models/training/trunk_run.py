@@ -22,13 +22,20 @@ FROM_WEIGHTS = ((0.25, 64), (0.55, 96), (1.0, 112))
 
 
 def train_trunk(
-    photos: PhotoSet, run: Run, trunk: TrunkConfig = SIZES, start: Path | None = None
+    photos: PhotoSet, run: Run, trunk: TrunkConfig = SIZES, start: Path | None = None, only: str = ""
 ) -> JointNet:
-    """The joint run from `start` (see `begin`) to its end; the net that comes back holds the averaged weights."""
-    sides = FROM_CHANCE if start is None else FROM_WEIGHTS
+    """The joint run from `start` (see `begin`) to its end; the net that comes back holds the averaged weights.
+
+    With `only` (the beginning of names, as "visual_projection") the rest stays as it is; photos have their last size.
+    """
+    sides: tuple[tuple[float, int], ...] = FROM_CHANCE if start is None else FROM_WEIGHTS
+    if only:
+        sides = sides[-1:]
     recipe = TrunkRecipe(photos, signals_of(photos), run.seed, trunk, sides, run.device)
     if start is not None and not run.goes_on:
         begin(recipe, start)
+    for name, parameter in recipe.module.named_parameters():
+        parameter.requires_grad_(name.startswith(only))
     recipe.module.load_state_dict(train(recipe, run))
     return recipe.module.cpu().eval()
 

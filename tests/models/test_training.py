@@ -171,6 +171,7 @@ def drawn_signals(photos: PhotoSet) -> trunk.Signals:
         label_vectors=unit(len(photos.labels), 384),
         concept_vectors=unit(2, 384, seed=2),
         concept_of=F.one_hot(torch.arange(len(photos.labels)) % 2, 2).float(),
+        label_shares=torch.tensor([0.4, 0.3, 0.2, 0.1]),
         class_vectors=unit(1000, 384, seed=3),
         caption_vectors=unit(6, 384, seed=1),
         caption_of=[np.arange(2) if row.captions else np.empty(0, np.int64) for row in photos.rows],
@@ -830,6 +831,43 @@ def test_a_run_begins_once_and_goes_on_where_it_was(
     trunk_run.train_trunk(photos, run, TINY, tmp_path)
     assert begun == [tmp_path]
     assert sides == [trunk_run.FROM_CHANCE, trunk_run.FROM_WEIGHTS, trunk_run.FROM_WEIGHTS]
+
+
+def test_a_run_can_train_the_projection_alone(
+    photos: PhotoSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trunk_run, "signals_of", drawn_signals)
+    first = tiny_trunk(photos)
+    run = Run(tmp_path / "run", steps=2)
+    train(first, run)
+    before = averaged_weights(run.checkpoint)
+    again = Run(tmp_path / "again", steps=2)
+    net = trunk_run.train_trunk(photos, again, TINY, run.checkpoint, only="visual_projection")
+    changed = {name for name, tensor in net.state_dict().items() if not torch.equal(tensor, before[name])}
+    assert changed == {"visual_projection.weight"}
+    # Its checkpoint is whole all the same.
+    kept = trunk_run.kept_trunk(photos, again.checkpoint, TINY).state_dict()
+    assert all(torch.equal(kept[name], tensor) for name, tensor in net.state_dict().items())
+
+
+def test_what_is_frequent_is_no_more_likely_for_it(photos: PhotoSet) -> None:
+    recipe = tiny_trunk(photos)
+    recipe.mixed_share = 0.0
+    batch = recipe.batch(0, 0.0)
+    vectors, s = unit(8, 384, seed=9), recipe.signals
+    labels = torch.full((8, 4), 0.25)
+
+    def losses(shares: list[float]) -> dict[str, Tensor]:
+        recipe.signals = replace(s, label_shares=torch.tensor(shares))
+        return recipe._text_losses(vectors, labels, torch.full((8, 1000), 1e-3), batch)
+
+    even, uneven = losses([0.25] * 4), losses([0.7, 0.1, 0.1, 0.1])
+    scores = recipe.module.logit_scale.exp() * vectors @ s.label_vectors.T
+    plain = F.cross_entropy(scores, labels)
+    lead = trunk.EVEN_LABELS * torch.tensor([0.7, 0.1, 0.1, 0.1]).log()
+    torch.testing.assert_close(even["label_texts"], plain)
+    torch.testing.assert_close(uneven["label_texts"], F.cross_entropy(scores + lead, labels))
+    assert float(uneven["group_texts"].detach()) != pytest.approx(float(even["group_texts"].detach()))
 
 
 @pytest.mark.parametrize("causal", [False, True])

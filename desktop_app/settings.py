@@ -115,7 +115,7 @@ class Settings(Store):
     )
     min_known = Setting(
         "float",
-        0.6,
+        0.7,
         QT_TRANSLATE_NOOP("Settings", "Least fit against neutral sentences"),
         QT_TRANSLATE_NOOP("Settings", "Below it a photo is marked unknown."),
         low=0.0,

@@ -31,13 +31,13 @@ class Bars:
     """What an answer must reach: probability, lead over the second, and (with `background`) how far it is known.
 
     `min_known` is the least share of the best label against the neutral prompts; below it nothing is named. With the
-    bundled model 97 of 100 photos that show a label pass 0.6, and 75 of those that show none (99 and 84 pass 0.5).
+    bundled model 96 of 100 photos that show a label pass 0.7, and 75 of those that show none (98 and 83 pass 0.6).
     """
 
     min_probability: float = 0.5
     min_margin: float = 0.1
     background: bool = True
-    min_known: float = 0.6
+    min_known: float = 0.7
 
 
 @dataclass(frozen=True, eq=False)

@@ -221,6 +221,12 @@ class _State:
             place = json.loads(file.metadata()["place"])
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
         self.step, self.elapsed = int(place["step"]), float(place["elapsed"])
+        rest = {
+            name: tensors[f"average.{name}"]
+            for name in self.recipe.module.state_dict()
+            if name not in self.trained and f"average.{name}" in tensors
+        }
+        self.recipe.module.load_state_dict(rest, strict=False)
         with torch.no_grad():
             for name, parameter in self.trained.items():
                 parameter.copy_(tensors[f"weight.{name}"])

@@ -845,9 +845,13 @@ def test_a_run_can_train_the_projection_alone(
     net = trunk_run.train_trunk(photos, again, TINY, run.checkpoint, only="visual_projection")
     changed = {name for name, tensor in net.state_dict().items() if not torch.equal(tensor, before[name])}
     assert changed == {"visual_projection.weight"}
-    # Its checkpoint is whole all the same.
+    # Its checkpoint is whole all the same, and a run that goes on from it does not forget the rest.
     kept = trunk_run.kept_trunk(photos, again.checkpoint, TINY).state_dict()
     assert all(torch.equal(kept[name], tensor) for name, tensor in net.state_dict().items())
+    later = replace(again, steps=4, resume=True)
+    net = trunk_run.train_trunk(photos, later, TINY, run.checkpoint, only="visual_projection")
+    changed = {name for name, tensor in net.state_dict().items() if not torch.equal(tensor, kept[name])}
+    assert changed == {"visual_projection.weight"}
 
 
 def test_what_is_frequent_is_no_more_likely_for_it(photos: PhotoSet) -> None:

@@ -25,7 +25,7 @@ from models.training.cards import card
 from models.training.corpus import TEMPLATES, WIDTH, captions, clean, coco_sentences, label_synonyms, wordnet
 from models.training.data import PhotoSet
 from models.training.everyday import ONE_TEMPLATE, SYNONYMS
-from models.training.loop import Run, arguments, averaged_weights, kept_weights, run_of, train
+from models.training.loop import Run, arguments, averaged_weights, kept_weights, run_of, take_all, train
 from models.training.teachers import class_names
 from models.training.text import (
     LabelPlaces,
@@ -137,7 +137,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if earlier is None:
         _train_or_take(words, options.text, _share(whole, "text", 0.15))
     else:
-        words.module.load_state_dict(kept_text(earlier), strict=False)
+        take_all(words.module, kept_text(earlier), but="clip_head.")
     trunk = (
         train_trunk(photos, _share(whole, "trunk", 0.7), start=options.start)
         if options.trunk is None

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.training.data import Floats, PhotoSet
+from models.training.data import Floats, PhotoSet, unit
 from models.training.meanings import singular
 
 WIDTH = 384
@@ -174,8 +174,3 @@ class Space:
     def place(self, vectors: NDArray[Any]) -> Floats:
         """Unit vectors (n, 384) of sentence vectors (n, 384)."""
         return unit((vectors.astype(np.float32) - self.mean) @ self.axes.T @ self.axes)
-
-
-def unit(vectors: NDArray[np.floating[Any]]) -> Floats:
-    """Rows at length 1."""
-    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,11 @@ CROP_AREAS = (
     ((0.30, 0.75), (0.45, 0.90)),
 )
 SMALL_SIDE = 80
+
+
+def unit(vectors: NDArray[Any]) -> Floats:
+    """Rows (n, d) at length 1."""
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from models.tasks.scoring import Decision, score
 from models.tasks.zero_shot import embed_background
 from models.training.calibrate import calibration_error, offers
 from models.training.corpus import captions, clean
-from models.training.data import Bytes, Floats, PhotoSet, default_cache
+from models.training.data import Bytes, Floats, PhotoSet, default_cache, unit
 from models.training.everyday import ENSEMBLE, EVERYDAY, ONE_TEMPLATE, SYNONYMS, UNTOLD
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def embed_texts(model: Model, texts: Sequence[str]) -> Floats:
 def in_templates(model: Model, names: Sequence[str], templates: Sequence[str]) -> Floats:
     """Unit vectors (n, d) of names, averaged over templates (arXiv 2103.00020, section 3.1.4)."""
     mean = np.mean([embed_texts(model, [t.format(n) for n in names]) for t in templates], axis=0)
-    return np.asarray(mean / np.linalg.norm(mean, axis=1, keepdims=True), np.float32)
+    return unit(mean)
 
 
 def top(scores: Floats, truth: Ints, k: int = 1) -> float:

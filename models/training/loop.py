@@ -264,15 +264,22 @@ def kept_weights(start: Path) -> dict[str, Tensor]:
     return {name: tensor.float() for name, tensor in build(find(start)).state_dict().items()}
 
 
-def take_over(module: nn.Module, start: Path) -> list[str]:
-    """Begin from `kept_weights` wherever name and shape agree; names of the tensors that are lacking there."""
+def take_over(module: nn.Module, kept: Mapping[str, Tensor]) -> list[str]:
+    """Begin from tensors wherever name and shape agree; names of those that are trained and lacking there."""
     own = module.state_dict()
-    kept = kept_weights(start)
     fit = {k: v for k, v in kept.items() if k in own and own[k].shape == v.shape}
     module.load_state_dict(fit, strict=False)
     return [
         name for name, parameter in module.named_parameters() if name not in fit and parameter.requires_grad
     ]
+
+
+def take_all(module: nn.Module, kept: Mapping[str, Tensor], but: str) -> None:
+    """`take_over`, where only names that begin with `but` may be lacking; DataError where others are."""
+    if lacking := [name for name in take_over(module, kept) if not name.startswith(but)]:
+        raise DataError(
+            "These weights are of another network than this recipe trains", f"No {lacking[0]} of its size"
+        )
 
 
 def arguments(title: str) -> argparse.ArgumentParser:

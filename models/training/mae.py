@@ -14,7 +14,7 @@ from models.spec import IMAGENET_MEAN, IMAGENET_STD, Preprocess
 from models.training.attention import speed_up_attention
 from models.training.cards import card
 from models.training.data import PhotoSet, batch_places
-from models.training.loop import arguments, half_precision, run_of, take_over, train
+from models.training.loop import arguments, half_precision, kept_weights, run_of, take_over, train
 from models.training.pixels import to_tensor
 
 SIDE = 112
@@ -107,7 +107,7 @@ def deepen(module: MAE, start: Path) -> list[str]:
 
     Layers that a shallower network lacks start as the identity, so nothing is unlearned.
     """
-    new = take_over(module, start)
+    new = take_over(module, kept_weights(start))
     with torch.no_grad():
         for name, parameter in module.named_parameters():
             if name in new and (".out_proj." in name or ".fc2." in name):

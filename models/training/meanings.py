@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from models.training.data import Floats
+from models.training.data import Floats, unit
 
 #: Cosine in CLIP's space (its mean taken out) at which a noun begins to look like a label, and where it does most.
 ALIKE = (0.45, 0.7)
@@ -77,7 +77,7 @@ def pull_together(
         towards = [place[label_of[w]] for w in synset if w in label_of] or [place[w] for w in synset]
         pull = (0.8 if len(own) == 1 else 0.5) if anchored else 0.5
         moved[place[word]] = _between(vectors[place[word]], vectors[towards].mean(axis=0), pull)
-    return np.asarray(moved / np.linalg.norm(moved, axis=1, keepdims=True), np.float32)
+    return unit(moved)
 
 
 def _meanings(synsets: Sequence[tuple[str, ...]]) -> dict[str, list[tuple[str, ...]]]:
@@ -99,11 +99,10 @@ def pull_to_neighbours(vectors: Floats, label_vectors: Floats, fixed: NDArray[np
     for part in np.array_split(free, max(1, len(free) // 4096)):
         likeness = vectors[part] @ label_vectors.T
         nearest = likeness.max(axis=1, keepdims=True)
-        middles = np.exp(_SHARPNESS_NEAR * (likeness - nearest)) @ label_vectors
-        middles /= np.linalg.norm(middles, axis=1, keepdims=True)
+        middles = unit(np.exp(_SHARPNESS_NEAR * (likeness - nearest)) @ label_vectors)
         pulls = NEAR * np.clip((nearest - NEIGHBOURS[0]) / (NEIGHBOURS[1] - NEIGHBOURS[0]), 0, 1)
         moved[part] += pulls * (middles - moved[part])
-    return np.asarray(moved / np.linalg.norm(moved, axis=1, keepdims=True), np.float32)
+    return unit(moved)
 
 
 def pull_to_look_alikes(
@@ -133,7 +132,7 @@ def pull_to_look_alikes(
     moved = vectors.copy()
     for noun, middle, pull in zip(nouns, middles, pulls, strict=True):
         moved[noun] = _between(vectors[noun], middle, float(pull))
-    return np.asarray(moved / np.linalg.norm(moved, axis=1, keepdims=True), np.float32)
+    return unit(moved)
 
 
 def _between(start: Floats, end: Floats, share: float) -> Floats:

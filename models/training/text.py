@@ -33,7 +33,7 @@ from models.training.corpus import (
     label_synonyms,
     wordnet,
 )
-from models.training.data import Floats, PhotoSet
+from models.training.data import Floats, PhotoSet, unit
 from models.training.loop import half_precision
 from models.training.meanings import plural, pull_to_look_alikes, pull_to_neighbours, pull_together
 from models.training.teachers import class_names
@@ -186,11 +186,10 @@ def texts_of(photos: PhotoSet, tokenizer: Tokenizer) -> Texts:
     words |= {word for group in class_names(folder) for word in group}
     names = sorted({word for synset in synsets for word in synset} | words)
     with np.load(folder / "teachers" / "clip_text_lvis.npz") as stored:
-        # "car (automobile)" says in brackets which car is meant; nobody types that.
-        everyday = [clean(str(name).split(" (")[0]) for name in stored["name"]]
-        clip = stored["vector"].astype(np.float32)
         groups = everyday_groups(stored["name"], stored["synonyms"])
-    missing = sorted({word for group in groups for word in group} - set(names))
+        clip = unit(stored["vector"].astype(np.float32))
+    everyday = {word for group in groups for word in group}
+    missing = sorted(everyday - set(names))
     raw = (
         np.concatenate([teacher.vectors(names), teacher.vectors(missing)])
         if missing
@@ -206,7 +205,7 @@ def texts_of(photos: PhotoSet, tokenizer: Tokenizer) -> Texts:
     kept = np.array([i for i, photo in enumerate(owner) if int(photo) in train], np.int64)
     others = coco_sentences(folder)
     clip_vectors = np.zeros((len(names), clip.shape[1]), np.float32)
-    clip_vectors[[place[name] for name in everyday]] = clip / np.linalg.norm(clip, axis=1, keepdims=True)
+    clip_vectors[[place[group[0]] for group in groups]] = clip
     placed = space.place(raw)
     moved = pull_together(placed, synsets, place, labels, groups)
     settled = (moved * placed).sum(axis=1) < 0.999
@@ -214,11 +213,7 @@ def texts_of(photos: PhotoSet, tokenizer: Tokenizer) -> Texts:
     own = np.array([place[label] for label in labels], np.int64)
     moved = pull_to_neighbours(moved, space.place(label_vectors), own)
     near = {word for synset in synsets if not set(labels).isdisjoint(synset) for word in synset}
-    near |= (
-        words
-        | {word for group in groups for word in group}
-        | said_words([said[i] for i in kept] + others, place)
-    )
+    near |= words | everyday | said_words([said[i] for i in kept] + others, place)
     return Texts(
         names=names,
         raw_vectors=torch.from_numpy(placed),

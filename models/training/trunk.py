@@ -50,6 +50,7 @@ NUDGE = 0.05
 #: How much of the frequency of a label, and of a group's words, is taken out of what photos learn of texts. A fifth
 #: of the photos are dogs: without this whatever is furry, or nothing in particular, is taken for one.
 EVEN_LABELS, EVEN_GROUPS = 0.5, 1.0
+#: Share below which nothing counts as rarer: most labels without val photos have one train photo of 50,000.
 RAREST = 1e-4
 #: How much of a photo's distribution over labels is its own label; the rest is what the teacher sees in it.
 OWN_LABEL = 0.3

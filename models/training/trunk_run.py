@@ -13,7 +13,15 @@ from models.families.convnext import ConvNeXtConfig
 from models.families.convnext_trunk import TrunkConfig
 from models.registry import find
 from models.training.data import PhotoSet
-from models.training.loop import Run, averaged_weights, half_precision, kept_weights, take_over, train
+from models.training.loop import (
+    Run,
+    averaged_weights,
+    half_precision,
+    kept_weights,
+    take_all,
+    take_over,
+    train,
+)
 from models.training.trunk import SIZES, JointNet, TrunkRecipe, signals_of
 
 #: Sides in px until these shares of a run; a trunk that has learned already needs less of the small ones.
@@ -56,18 +64,9 @@ def begin(recipe: TrunkRecipe, start: Path) -> None:
     fit the photos or each other.
     """
     if not start.is_dir():
-        take_over(recipe.module, start)
+        take_over(recipe.module, kept_weights(start))
         return
-    tensors = finished(start, recipe.photos.labels)
-    own = recipe.module.state_dict()
-    kept = {
-        name: tensor for name, tensor in tensors.items() if name in own and own[name].shape == tensor.shape
-    }
-    if lacking := [name for name in own if name not in kept and not name.startswith("teacher_head.")]:
-        raise DataError(
-            f"{start} holds another network than this recipe trains", f"No {lacking[0]} of its size"
-        )
-    recipe.module.load_state_dict(kept, strict=False)
+    take_all(recipe.module, finished(start, recipe.photos.labels), but="teacher_head.")
     fit_teacher_head(recipe)
 
 
@@ -78,7 +77,10 @@ def finished(folder: Path, labels: Sequence[str]) -> dict[str, Tensor]:
         raise DataError(f"The classifier in {folder} has other labels than the photos have")
     clip, classifier = (kept_weights(folder / f"pinhole-{name}") for name in ("clip", "convnext"))
     for name, tensor in classifier.items():
-        if name.startswith("convnext.") and not torch.equal(clip[f"vision_model.{name[9:]}"], tensor):
+        if name.startswith("classifier."):
+            continue
+        theirs = clip.get(name.replace("convnext.", "vision_model.", 1))
+        if theirs is None or not torch.equal(theirs, tensor):
             raise DataError(f"The two models in {folder} do not share one trunk", f"They differ in {name}")
     return {f"classifier.{name}": tensor for name, tensor in classifier.items()} | {
         name: clip[name] for name in ("visual_projection.weight", "logit_scale")

@@ -30,21 +30,12 @@ from models.training.data import PhotoSet, batch_places
 from models.training.depthwise import speed_up, weight_gradient
 from models.training.label_head import LabelHead, label_head
 from models.training.loop import Run, averaged_weights, schedule, take_over, train
-from models.training.meanings import (
-    plural,
-    pull_to_look_alikes,
-    pull_to_neighbours,
-    pull_together,
-    singular,
-)
 from models.training.mixture import Mixture
 from models.training.text import (
     LabelPlaces,
     TextRecipe,
     Texts,
     encode,
-    everyday_groups,
-    said_words,
     text_config,
     train_tokenizer,
 )
@@ -545,7 +536,8 @@ def test_the_second_run_of_the_text_tower_tells_labels_apart(photos: PhotoSet, t
         losses for step in range(6) if "told_apart" in (losses := recipe.losses(recipe.batch(step, 0.0)))
     ]
     before = float(names[0]["told_apart"].detach())
-    recipe.module.load_state_dict(train(recipe, Run(tmp_path / "again", steps=150)))
+    # The trainer numbers its tokens anew in every process: 150 steps were enough for most of the numberings only.
+    recipe.module.load_state_dict(train(recipe, Run(tmp_path / "again", steps=300)))
     step = next(s for s in range(100, 120) if "told_apart" in recipe.losses(recipe.batch(s, 0.0)))
     assert float(recipe.losses(recipe.batch(step, 0.0))["told_apart"].detach()) < 0.5 * before
 
@@ -680,107 +672,14 @@ def test_the_budget_ends_a_run_by_time(photos: PhotoSet, tmp_path: Path) -> None
     assert max(seen) < 1.0
 
 
-def test_words_of_one_meaning_move_to_the_label_among_them_and_no_further() -> None:
-    words = ["bucket", "pail", "cup", "mug", "sofa", "couch", "crane", "bird", "hoist", "lift"]
-    place = {word: i for i, word in enumerate(words)}
-    synsets = [
-        ("bucket", "pail"),
-        ("cup",),
-        ("sofa", "couch"),
-        ("crane", "bird"),
-        ("crane", "hoist"),
-        ("crane", "lift"),
-    ]
-    before = np.eye(len(words), 16, dtype=np.float32)
-    after = pull_together(before, synsets, place, ["bucket", "cup", "crane"])
-    near = after @ before.T
-    for label in ("bucket", "cup", "crane", "mug"):
-        assert np.array_equal(after[place[label]], before[place[label]])
-    assert near[place["pail"], place["bucket"]] > 0.9 > near[place["pail"], place["pail"]]
-    assert near[place["couch"], place["sofa"]] > 0.3
-    assert near[place["hoist"], place["crane"]] > 0.9
-    assert np.allclose(np.linalg.norm(after, axis=1), 1, atol=1e-6)
-
-
-def test_words_of_one_meaning_move_to_a_label_in_the_plural_too() -> None:
-    place = {"donuts": 0, "doughnut": 1, "donut": 2}
-    before = np.eye(3, dtype=np.float32)
-    after = pull_together(before, [("doughnut", "donut")], place, ["donuts"])
-    assert np.array_equal(after[0], before[0])
-    assert after[1] @ before[0] > 0.9
-
-
-def test_an_everyday_meaning_is_the_only_one_of_its_words() -> None:
-    words = ["pig", "hog", "motorcycle", "road hog"]
-    place = {word: i for i, word in enumerate(words)}
-    before = np.eye(4, dtype=np.float32)
-    synsets = [("hog", "motorcycle"), ("hog", "road hog"), ("hog",)]
-    everyday = everyday_groups(["pig", "motorcycle"], ["pig (animal)|hog", "motorcycle"])
-    assert everyday == [("pig", "hog"), ("motorcycle",)]
-    assert np.array_equal(pull_together(before, synsets, place, ["pig"])[1], before[1])
-    after = pull_together(before, synsets, place, ["pig"], everyday)
-    assert after[1] @ before[0] > 0.9
-
-
-def test_a_word_that_names_a_category_is_no_synonym_of_another() -> None:
-    names = ["cap (headwear)", "bottle cap"]
-    assert everyday_groups(names, ["cap (headwear)", "bottle_cap|cap (container lid)|crown cap"]) == [
-        ("cap",),
-        ("bottle cap", "crown cap"),
-    ]
-
-
-def test_words_near_a_label_move_nearer_and_others_stay() -> None:
-    labels = np.eye(2, 4, dtype=np.float32)
-    near, far = np.array([0.6, 0.1, 0.8, 0], np.float32), np.array([0.1, 0.1, 0, 1], np.float32)
-    before = np.stack([labels[0], near, far])
-    before /= np.linalg.norm(before, axis=1, keepdims=True)
-    after = pull_to_neighbours(before, labels, np.array([0]))
-    assert np.array_equal(after[0], before[0])
-    assert after[1] @ labels[0] > 0.9 > before[1] @ labels[0]
-    np.testing.assert_allclose(after[2], before[2], atol=1e-6)
-    np.testing.assert_allclose(np.linalg.norm(after, axis=1), 1, atol=1e-6)
-
-
-def test_nouns_move_to_the_labels_that_they_look_like_and_others_stay() -> None:
-    words = ["cup", "plane", "mug", "fork", "aeroplane", "virtue"]
-    place = {word: i for i, word in enumerate(words)}
-    before = np.eye(len(words), dtype=np.float32)
-    # For CLIP a mug is a cup and a fork is neither; the aeroplane has moved by its meaning, virtue is unknown to it.
-    seen = np.array([[9, 0, 0], [0, 9, 0], [9, 1, 0], [0, 0, 9], [0, 9, 1], [0, 0, 0]], np.float32)
-    seen[:5] /= np.linalg.norm(seen[:5], axis=1, keepdims=True)
-    after = pull_to_look_alikes(
-        before, seen, place, ["cup", "plane"], np.array([w == "aeroplane" for w in words])
-    )
-    assert after[place["mug"]] @ before[place["cup"]] > 0.9
-    for word in ("cup", "plane", "fork", "aeroplane", "virtue"):
-        assert np.array_equal(after[place[word]], before[place[word]])
-
-
-@pytest.mark.parametrize(
-    ("one", "many"),
-    [("dog", "dogs"), ("beach", "beaches"), ("box", "boxes"), ("berry", "berries"), ("key", "keys")],
-)
-def test_regular_plurals_are_made_and_taken_back(one: str, many: str) -> None:
-    assert plural(one) == many
-    assert singular(many) == one
-    assert plural(many) == many
-    assert singular(one) == one
-
-
-@pytest.mark.parametrize("word", ["dress", "bus", "tennis", "gas"])
-def test_words_that_end_in_s_without_being_plurals_stay(word: str) -> None:
-    assert singular(word) == word == plural(word)
-
-
 def test_a_run_takes_over_what_fits_of_a_smaller_one(photos: PhotoSet, tmp_path: Path) -> None:
     first = tiny_trunk(photos)
     train(first, Run(tmp_path / "run", steps=2))
     wider = replace(TINY, hidden_sizes=(16, 16, 32, 48))
     second = trunk.TrunkRecipe(photos, drawn_signals(photos), 5, wider, sides=((1.0, 32),))
     fresh = {k: v.clone() for k, v in second.module.state_dict().items()}
-    lacking = take_over(second.module, tmp_path / "run" / "checkpoint.safetensors")
     kept = averaged_weights(tmp_path / "run" / "checkpoint.safetensors")
+    lacking = take_over(second.module, kept)
     now = second.module.state_dict()
     same = [k for k, v in now.items() if v.shape == kept[k].shape]
     assert same
@@ -807,7 +706,10 @@ def test_a_run_begins_from_finished_models(
     with pytest.raises(DataError, match="other labels"):
         trunk_run.finished(tmp_path, ["cat", *photos.labels[1:]])
     with pytest.raises(DataError, match="nothing to begin from"):
-        take_over(second.module, tmp_path / "nowhere")
+        trunk_run.begin(second, tmp_path / "nowhere")
+    wider = trunk.TrunkRecipe(photos, drawn_signals(photos), 5, replace(TINY, hidden_sizes=(16, 16, 32, 48)))
+    with pytest.raises(DataError, match="another network"):
+        trunk_run.begin(wider, tmp_path)
     tower = clip.kept_text(bundles["clip"])
     lacking, unknown = text_recipe().module.load_state_dict(tower, strict=False)
     assert set(lacking) == {"clip_head.weight", "clip_head.bias"}
@@ -871,7 +773,9 @@ def test_what_is_frequent_is_no_more_likely_for_it(photos: PhotoSet) -> None:
     lead = trunk.EVEN_LABELS * torch.tensor([0.7, 0.1, 0.1, 0.1]).log()
     torch.testing.assert_close(even["label_texts"], plain)
     torch.testing.assert_close(uneven["label_texts"], F.cross_entropy(scores + lead, labels))
-    assert float(uneven["group_texts"].detach()) != pytest.approx(float(even["group_texts"].detach()))
+    scores = recipe.module.logit_scale.exp() * vectors @ s.concept_vectors.T
+    lead = trunk.EVEN_GROUPS * torch.tensor([0.8, 0.2]).log()
+    torch.testing.assert_close(uneven["group_texts"], F.cross_entropy(scores + lead, torch.full((8, 2), 0.5)))
 
 
 @pytest.mark.parametrize("causal", [False, True])
@@ -915,9 +819,3 @@ def test_the_temperature_is_what_val_bears_out_and_nothing_else_changes(photos: 
     assert float(whole.logit_scale.detach().exp()) == pytest.approx(scale, rel=1e-5)
     assert scale in SCALES
     assert all(torch.equal(before[k], v) for k, v in whole.state_dict().items() if k != "logit_scale")
-
-
-def test_common_words_are_those_that_people_say_of_photos() -> None:
-    names = {"dog", "ice cream", "garbage truck", "quokka"}
-    found = said_words(["a dog, eating ice cream", "two garbage trucks and a garbage truck"], names)
-    assert found == {"dog", "ice cream", "garbage truck"}

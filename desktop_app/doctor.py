@@ -33,13 +33,14 @@ _FEATURES = {
     "amx_bf16": "AMX bfloat16", "amx_int8": "AMX int8", "avx512_bf16": "AVX-512 bfloat16", "avx512f": "AVX-512",
     "avx2": "AVX2", "bf16": "bfloat16", "i8mm": "int8 matrix", "asimd": "NEON",
 }  # fmt: skip
-# Qt loads the first two by name at run time; importing QtWidgets proves the rest.
-_QT_PROBE = """
+# Loads the plugin that draws on an X display too, and with it all that it needs: a list of names would always lack one.
+QT_PROBE = """
 import ctypes, sys
+from pathlib import Path
 import PySide6, PySide6.QtWidgets
 if sys.platform == "linux":
-    for name in ("libxcb-cursor.so.0", "libxkbcommon-x11.so.0", "libEGL.so.1"):
-        ctypes.CDLL(name)
+    ctypes.CDLL("libEGL.so.1")
+    ctypes.CDLL(str(Path(PySide6.__file__).parent / "Qt" / "plugins" / "platforms" / "libqxcb.so"))
 print(PySide6.__version__)
 """
 _CUDA_CURE = (
@@ -47,7 +48,8 @@ _CUDA_CURE = (
     "https://pytorch.org/get-started says for this machine"
 )
 _QT_CURE = (
-    "On Debian and Ubuntu: sudo apt-get install libegl1 libgl1 libxcb-cursor0 libxkbcommon-x11-0 libdbus-1-3"
+    "On Debian and Ubuntu: sudo apt-get install libegl1 libgl1 libdbus-1-3 libxkbcommon-x11-0 libxcb-cursor0 "
+    "libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-render-util0 libxcb-shape0"
 )
 
 
@@ -249,7 +251,7 @@ def _formats() -> Iterator[Finding]:
 
 
 def _window() -> Iterator[Finding]:
-    done = _ask([sys.executable, "-c", _QT_PROBE])
+    done = _ask([sys.executable, "-c", QT_PROBE])
     if done.returncode == 0:
         yield Finding("Window", Status.GOOD, f"Qt by PySide6 {done.stdout.strip()}")
     else:

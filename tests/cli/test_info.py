@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,22 @@ def test_missing_extras_and_libraries_have_a_cure(monkeypatch: pytest.MonkeyPatc
     found = findings()
     assert found["HEIC photos"].cure == "pip install 'pinhole[heic]'"
     assert found["no-such-library"].status is Status.BAD
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the plugin is Linux's")
+def test_the_plugin_that_draws_on_a_display_is_tried_too(tmp_path: Path) -> None:
+    # A PySide6 whose plugin cannot be loaded, as where one of the libraries that it needs is missing.
+    plugin = tmp_path / "PySide6" / "Qt" / "plugins" / "platforms" / "libqxcb.so"
+    plugin.parent.mkdir(parents=True)
+    plugin.write_bytes(b"no library")
+    (tmp_path / "PySide6" / "__init__.py").write_text("__version__ = '0'")
+    (tmp_path / "PySide6" / "QtWidgets.py").touch()
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", doctor.QT_PROBE], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode
+    assert "libqxcb.so" in done.stderr.splitlines()[-1]
 
 
 def test_a_qt_that_cannot_be_loaded_names_its_library(monkeypatch: pytest.MonkeyPatch) -> None:

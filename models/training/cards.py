@@ -65,6 +65,7 @@ _CLIP_RECIPE = """## Recipe
   mountain, dogs, cyclists, a rocket, a cup of coffee, a street with a stop sign), 9 with the weights before these; a
   shop and a ground squirrel came second. It still takes furry things for dogs, of which it saw many kinds: bear cubs, a
   sleeping fox, a cat on an armchair. It called sand dunes a fish and street carts a motorcycle.
+  (`python -m models.training.full_size FOLDER --data DIR`)
 """
 
 _CONVNEXT_INTRO = """A small ConvNeXt classifier over 1,320 everyday labels (7.3 M parameters, 32-64-160-512 channels,

@@ -28,7 +28,7 @@ from models.training.calibrate import SCALES
 from models.training.corpus import REACH, Space, clean, label_synonyms
 from models.training.data import PhotoSet, batch_places
 from models.training.depthwise import speed_up, weight_gradient
-from models.training.label_head import LabelHead, label_head
+from models.training.label_head import LabelHead, label_head, shares_right
 from models.training.loop import Run, averaged_weights, schedule, take_over, train
 from models.training.mixture import Mixture
 from models.training.text import (
@@ -386,6 +386,7 @@ def test_the_label_head_knows_labels_from_features_and_is_fitted_once(
     head = label_head(photos, features)
     said = head.probabilities(torch.from_numpy(features[0][photos.val, 1].astype(np.float32)))
     assert said.argmax(1).tolist() == photos.label_ids[photos.val].tolist()
+    assert shares_right(photos, features) == (100, 100)
     kept = list(photos.cache.glob("label-head-*"))
     again = label_head(photos, features)
     assert torch.equal(again.weight, head.weight)
@@ -617,6 +618,20 @@ def test_the_probe_takes_the_strength_that_holds_on_photos_it_was_not_taught() -
     # One photo of each class leaves none to choose by.
     alone = fitted_probe(middles.astype(np.float32), np.arange(30))
     assert alone.predict(middles).tolist() == list(range(30))
+
+
+def test_full_size_photos_of_the_packages_are_measured(bundles: dict[str, Path], tmp_path: Path) -> None:
+    from models.runtime import open_model
+    from models.training.full_size import LABELS, TRUTH, found, full_size_figures
+
+    assert all(set(labels) <= set(LABELS) for labels in TRUTH.values())
+    photos = found(tmp_path)
+    assert {path.name for path in photos} >= {"coffee.png", "china.jpg"}
+    model = open_model(bundles["clip"], device="cpu", engine="torch", precision="float32")
+    right, truth = full_size_figures(model, photos)
+    assert 0 <= right.value <= len(photos)
+    # No better and hardly worse than chance: it has learned nothing.
+    assert truth.value < 0
 
 
 def test_interpolation_repairs_a_ramp_and_the_mean_does_not() -> None:

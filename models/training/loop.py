@@ -7,14 +7,15 @@ with --steps a run that was killed and resumed ends in the very weights of one t
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import math
 import os
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor  # noqa: TID251 - a program of its own, without a window
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -43,6 +44,8 @@ class Run:
     log_every: int = 50
     device: str = "cpu"
     """Where the network trains; batches are prepared on the CPU."""
+    shards: int = 1
+    """Into how many parts a batch is cut, each computed by a thread of its own (on a CPU)."""
 
     @property
     def checkpoint(self) -> Path:
@@ -71,9 +74,11 @@ class Recipe(Protocol[B]):
     weight_decay: float
     average: float
     """Decay of the moving average of the weights."""
+    size: int
+    """Photos or texts of a batch."""
 
     def batch(self, step: int, progress: float) -> B:
-        """All that step `step` needs but the network, on the CPU: a pure function of its arguments."""
+        """All that step `step` needs but the network, on the CPU: a pure function of its arguments and `size`."""
         ...
 
     def losses(self, batch: B) -> dict[str, Tensor]:
@@ -100,15 +105,15 @@ def train(recipe: Recipe[B], run: Run) -> dict[str, Tensor]:
     metrics = run.out / "metrics.jsonl"
     sums: dict[str, float] = {}
     saved = time.monotonic()
-    with _ahead(recipe, run, state) as batches:
+    with _computing(recipe, run, state) as gradients:
         while (progress := state.progress()) < 1.0:
             began = time.monotonic()
             torch.manual_seed(run.seed * 1_000_003 + state.step)
             recipe.module.train()
-            losses = recipe.losses(next(batches))
-            state.update(losses["total"], recipe.rate * schedule(progress))
+            losses = gradients()
+            state.update(recipe.rate * schedule(progress))
             for name, value in losses.items():
-                sums[name] = sums.get(name, 0.0) + float(value.detach())
+                sums[name] = sums.get(name, 0.0) + value
             state.elapsed += time.monotonic() - began
             if state.step % run.log_every == 0:
                 line = {
@@ -126,11 +131,56 @@ def train(recipe: Recipe[B], run: Run) -> dict[str, Tensor]:
 
 
 @contextmanager
-def _ahead(recipe: Recipe[B], run: Run, state: _State) -> Iterator[Iterator[B]]:
-    """The batches from the state's step on; where a GPU computes, the processor's cores prepare the next ones."""
+def _computing(recipe: Recipe[B], run: Run, state: _State) -> Iterator[Callable[[], dict[str, float]]]:
+    """What leaves the gradients of the state's step in the module and returns its losses.
+
+    A small network keeps two cores busier by half a batch each than by sharing every operation: forward and backward
+    of a trunk, 366 photos a second against 203 on one machine.
+    """
+    shards = [_shard(recipe, run.shards, place) for place in range(run.shards)]
+    with ExitStack() as stack:
+        batches = [stack.enter_context(_ahead(shard, run, state, i)) for i, shard in enumerate(shards)]
+        pool = stack.enter_context(
+            ThreadPoolExecutor(len(shards), initializer=torch.set_num_threads, initargs=(1,))
+        )
+
+        def of_shard(place: int) -> dict[str, float]:
+            losses = shards[place].losses(next(batches[place]))
+            (losses["total"] / len(shards)).backward()  # type: ignore[no-untyped-call]
+            return {name: float(value.detach()) for name, value in losses.items()}
+
+        def gradients() -> dict[str, float]:
+            # One shard has all the threads that it was given.
+            found = [of_shard(0)] if len(shards) == 1 else list(pool.map(of_shard, range(len(shards))))
+            for shard in shards[1:]:
+                for own, other in zip(recipe.module.parameters(), shard.module.parameters(), strict=True):
+                    if other.grad is not None:
+                        own.grad = other.grad if own.grad is None else own.grad.add_(other.grad)
+                        other.grad = None
+            return {name: sum(losses[name] for losses in found) / len(found) for name in found[0]}
+
+        yield gradients
+
+
+def _shard(recipe: Recipe[B], count: int, place: int) -> Recipe[B]:
+    """The recipe with a `count`th of its batch; but for the first, with a module that has the very weights of the
+    recipe's and gradients of its own."""
+    shard = copy.copy(recipe)
+    shard.size = max(1, recipe.size // count)
+    if place:
+        module = copy.deepcopy(recipe.module)
+        for own, other in zip(recipe.module.parameters(), module.parameters(), strict=True):
+            other.data = own.data
+        vars(shard)["module"] = module
+    return shard
+
+
+@contextmanager
+def _ahead(recipe: Recipe[B], run: Run, state: _State, shard: int) -> Iterator[Iterator[B]]:
+    """A shard's batches from the state's step on; where a GPU computes, the processor's cores prepare the next ones."""
     workers = 0 if run.device == "cpu" else max(1, (os.cpu_count() or 1) - 1)
     if not workers:
-        yield (recipe.batch(state.step, state.progress()) for _ in iter(int, 1))
+        yield (recipe.batch(state.step * run.shards + shard, state.progress()) for _ in iter(int, 1))
         return
     with ThreadPoolExecutor(workers) as pool:
         waiting: deque[Future[B]] = deque()
@@ -141,7 +191,7 @@ def _ahead(recipe: Recipe[B], run: Run, state: _State) -> Iterator[Iterator[B]]:
                 while len(waiting) < 2 * workers:
                     # A step that is counted knows its own progress; by time it is at most these few steps off.
                     progress = state.progress() if run.steps is None else min(1.0, step / run.steps)
-                    waiting.append(pool.submit(recipe.batch, step, progress))
+                    waiting.append(pool.submit(recipe.batch, step * run.shards + shard, progress))
                     step += 1
                 yield waiting.popleft().result()
 
@@ -183,13 +233,12 @@ class _State:
             raise ValueError("a run needs a number of steps or of minutes")
         return self.elapsed / (60 * self.run.minutes)
 
-    def update(self, loss: Tensor, rate: float) -> None:
+    def update(self, rate: float) -> None:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.trained.values(), 1.0)
         self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
         keep = min(self.recipe.average, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
@@ -274,8 +323,8 @@ def take_over(module: nn.Module, kept: Mapping[str, Tensor]) -> list[str]:
     ]
 
 
-def take_all(module: nn.Module, kept: Mapping[str, Tensor], but: str) -> None:
-    """`take_over`, where only names that begin with `but` may be lacking; DataError where others are."""
+def take_all(module: nn.Module, kept: Mapping[str, Tensor], but: str | tuple[str, ...]) -> None:
+    """`take_over`, where only names that begin with (one of) `but` may be lacking; DataError where others are."""
     if lacking := [name for name in take_over(module, kept) if not name.startswith(but)]:
         raise DataError(
             "These weights are of another network than this recipe trains", f"No {lacking[0]} of its size"
@@ -323,6 +372,7 @@ def run_of(options: argparse.Namespace, folder: str = "") -> Run:
         seed=options.seed,
         resume=options.resume,
         device=options.device,
+        shards=options.threads if options.device == "cpu" else 1,
     )
 
 

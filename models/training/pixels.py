@@ -10,11 +10,15 @@ from torch import Tensor
 from models.spec import IMAGENET_MEAN, IMAGENET_STD
 
 JITTER = 0.25
+GREY = 0.1
+"""Share of photos that lose their colours."""
 
 
 def colour_jitter(count: int, rng: np.random.Generator) -> Tensor:
-    """Brightness, contrast and saturation factors (3, count) within JITTER of 1, for `to_tensor`."""
-    return torch.from_numpy(rng.uniform(1 - JITTER, 1 + JITTER, (3, count)).astype(np.float32))
+    """Brightness, contrast and saturation factors (3, count) for `to_tensor`: within JITTER of 1, or grey."""
+    factors = rng.uniform(1 - JITTER, 1 + JITTER, (3, count)).astype(np.float32)
+    factors[2, rng.random(count) < GREY] = 0
+    return torch.from_numpy(factors)
 
 
 def to_tensor(rgb: NDArray[np.uint8], colours: Tensor | None = None) -> Tensor:

@@ -22,7 +22,7 @@ from models.spec import IMAGENET_MEAN, IMAGENET_STD, Preprocess
 from models.training.corpus import WIDTH, clean
 from models.training.data import SMALL_SIDE, Floats, PhotoSet, batch_places
 from models.training.depthwise import speed_up
-from models.training.label_head import LabelHead, label_head
+from models.training.label_head import LabelHeads, label_heads
 from models.training.loop import half_precision
 from models.training.mixture import Mixture
 from models.training.pixels import colour_jitter, to_tensor
@@ -39,7 +39,7 @@ PREPROCESS = Preprocess(resize=124, crop=(SIDE, SIDE), mean=IMAGENET_MEAN, std=I
 SIZES = TrunkConfig(
     # The last stage is wide for its cheapness: nine positions at 96 px hold 1,320 labels and 1,280 features.
     hidden_sizes=(32, 64, 160, 512),
-    depths=(2, 2, 6, 2),
+    depths=(2, 2, 9, 2),
     image_size=SIDE,
     layer_norm_eps=1e-6,
     layer_scale_init_value=0.2,
@@ -54,10 +54,10 @@ EVEN_LABELS, EVEN_GROUPS = 0.5, 1.0
 RAREST = 1e-4
 #: How much of a photo's distribution over labels is its own label; the rest is what the teacher sees in it.
 OWN_LABEL = 0.3
-#: Crops at most this wide are cheap enough to be taken two batches at a time.
+#: Crops at most this wide are taken four batches at a time: fewer leave the cores waiting for memory.
 CHEAP_SIDE = 64
 #: Seeds of PhotoSet.crop_boxes; each brings its crops of every photo, and 20 minutes of the teacher.
-CROP_SEEDS = (0, 1)
+CROP_SEEDS = (0, 1, 2, 3)
 
 
 _Any = TypeVar("_Any", bound="DataclassInstance")
@@ -66,7 +66,7 @@ _Any = TypeVar("_Any", bound="DataclassInstance")
 def moved(value: _Any, device: torch.device) -> _Any:
     """A dataclass with its tensors, and what knows to move itself, on `device`."""
     parts = {field.name: getattr(value, field.name) for field in fields(value)}
-    movable = {k: v.to(device) for k, v in parts.items() if isinstance(v, Tensor | Mixture | LabelHead)}
+    movable = {k: v.to(device) for k, v in parts.items() if isinstance(v, Tensor | Mixture | LabelHeads)}
     return replace(value, **movable)
 
 
@@ -91,7 +91,7 @@ class Signals:
     feature_std: Tensor  # (1280,)
     head_weight: Tensor  # (1000, 1280), the teacher's last layer
     head_bias: Tensor  # (1000,)
-    labels_seen: LabelHead  # which labels the teacher's features speak for
+    labels_seen: LabelHeads  # which labels the teacher's features speak for
     classes: NDArray[np.int64]  # (n, 32) strongest classes of the original
     log_probabilities: Floats  # (n, 32)
     label_vectors: Tensor  # (labels, d) unit
@@ -111,6 +111,7 @@ class Signals:
 class TrunkBatch:
     """Photos of a step and what they should be answered with."""
 
+    rows: Tensor  # (n,) their places in the PhotoSet
     pixels: Tensor  # (n, 3, side, side)
     mixed: Mixture
     features: Tensor  # (n, 1280) the teacher's, of the crops
@@ -133,10 +134,10 @@ class TrunkRecipe:
 
     rate = 1.2e-3
     weight_decay = 0.05
-    mixed_share = 0.3
+    mixed_share = 0.5
     average = 0.999
     size = 64
-    """Photos of a batch, twice as many where they are cheap."""
+    """Photos of a batch, four times as many where they are cheap."""
 
     def __init__(
         self,
@@ -161,7 +162,7 @@ class TrunkRecipe:
     def batch(self, step: int, progress: float) -> TrunkBatch:
         """Photos, some of them mixed, and what they should be answered with."""
         side = next(s for end, s in self.sides if progress < end or end == 1.0)
-        count = self.size * (2 if side <= CHEAP_SIDE else 1)
+        count = self.size * (4 if side <= CHEAP_SIDE else 1)
         places, _ = batch_places(len(self.photos.train), count, self.seed, step)
         rows = self.photos.train[places]
         rng = np.random.default_rng([self.seed, step, 1])
@@ -180,6 +181,7 @@ class TrunkRecipe:
         own = np.array([rng.choice(s.caption_of[rows[i]]) for i in said], np.int64)
         bank = np.concatenate([own, rng.integers(len(s.caption_vectors), size=512)])
         return TrunkBatch(
+            rows=torch.from_numpy(rows),
             pixels=mixed.pixels(pixels),
             mixed=mixed,
             features=torch.from_numpy(seen.astype(np.float32)),
@@ -223,7 +225,7 @@ class TrunkRecipe:
         # The crop alone says what is in it, all crops together say it more surely.
         with half_precision(self.device):
             features = (batch.features + batch.photo_features) / 2
-            seen = self.signals.labels_seen.probabilities(features)
+            seen = self.signals.labels_seen.probabilities(features, batch.rows)
         known = batch.labels >= 0
         own = F.one_hot(batch.labels.clamp(min=0), seen.shape[1])
         share = OWN_LABEL * known[:, None]
@@ -319,7 +321,7 @@ def signals_of(photos: PhotoSet) -> Signals:
         feature_std=torch.from_numpy(sample.std(0) + 0.05),
         head_weight=torch.from_numpy(weight),
         head_bias=torch.from_numpy(bias),
-        labels_seen=label_head(photos, features),
+        labels_seen=label_heads(photos, features),
         classes=classes,
         log_probabilities=log_probabilities,
         label_vectors=torch.from_numpy(space.place(names)),

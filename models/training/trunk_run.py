@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.errors import DataError
 from models.families.convnext import ConvNeXtConfig
-from models.families.convnext_trunk import TrunkConfig
+from models.families.convnext_trunk import Block, TrunkConfig
 from models.registry import find
 from models.training.data import PhotoSet
 from models.training.loop import (
@@ -66,8 +66,21 @@ def begin(recipe: TrunkRecipe, start: Path) -> None:
     if not start.is_dir():
         take_over(recipe.module, kept_weights(start))
         return
-    take_all(recipe.module, finished(start, recipe.photos.labels), but="teacher_head.")
+    kept = finished(start, recipe.photos.labels)
+    take_all(recipe.module, kept, but=("teacher_head.", *new_blocks(recipe.module, kept)))
     fit_teacher_head(recipe)
+
+
+@torch.no_grad()
+def new_blocks(module: nn.Module, kept: Mapping[str, Tensor]) -> list[str]:
+    """The blocks that a shallower trunk lacks, begun as the identity, so that nothing is unlearned."""
+    found = []
+    for name, block in module.named_modules():
+        if isinstance(block, Block) and not any(key.startswith(f"{name}.") for key in kept):
+            block.pwconv2.weight.zero_()
+            block.pwconv2.bias.zero_()
+            found.append(f"{name}.")
+    return found
 
 
 def finished(folder: Path, labels: Sequence[str]) -> dict[str, Tensor]:

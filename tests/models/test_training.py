@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +29,7 @@ from models.training.calibrate import SCALES
 from models.training.corpus import REACH, Space, clean, label_synonyms
 from models.training.data import PhotoSet, batch_places
 from models.training.depthwise import speed_up, weight_gradient
-from models.training.label_head import LabelHead, label_head, shares_right
+from models.training.label_head import LabelHeads, label_heads, shares_right
 from models.training.loop import Run, averaged_weights, schedule, take_over, train
 from models.training.mixture import Mixture
 from models.training.text import (
@@ -152,7 +153,11 @@ def drawn_signals(photos: PhotoSet) -> trunk.Signals:
     features[:, np.arange(n), :, photos.label_ids] = 1
     return trunk.Signals(
         features=tuple(features),
-        labels_seen=LabelHead(9 * torch.eye(len(photos.labels), 1280), torch.zeros(len(photos.labels))),
+        labels_seen=LabelHeads(
+            9 * torch.eye(len(photos.labels), 1280)[None],
+            torch.zeros(1, len(photos.labels)),
+            torch.zeros(n, dtype=torch.int64),
+        ),
         feature_mean=torch.zeros(1280),
         feature_std=torch.ones(1280),
         head_weight=unit(1000, 1280),
@@ -202,14 +207,15 @@ class Killed(Exception):
 
 def killed_at(recipe: object, step: int) -> object:
     """The recipe, ending the process (as it seems) when `step` begins."""
-    batch = recipe.batch  # type: ignore[attr-defined]
+    kind = type(recipe)
 
-    def ending(number: int, progress: float) -> object:
+    def ending(self: object, number: int, progress: float) -> object:
         if number == step:
             raise Killed
-        return batch(number, progress)
+        return kind.batch(self, number, progress)  # type: ignore[attr-defined]
 
-    recipe.batch = ending  # type: ignore[attr-defined]
+    # Its class, not the recipe alone, so that a shard of it ends as well.
+    recipe.__class__ = type("Ending", (kind,), {"batch": ending})
     return recipe
 
 
@@ -278,7 +284,8 @@ def test_the_depthwise_gradient_is_that_of_pytorch(side: int) -> None:
 
 def tiny_trunk(photos: PhotoSet) -> trunk.TrunkRecipe:
     recipe = trunk.TrunkRecipe(photos, drawn_signals(photos), 0, TINY, sides=((1.0, 32),))
-    recipe.size = 4
+    # Eight photos, since they are small.
+    recipe.size = 2
     return recipe
 
 
@@ -293,6 +300,51 @@ def test_a_killed_run_resumed_ends_in_the_same_weights(photos: PhotoSet, tmp_pat
         assert torch.equal(value, resumed[name]), name
     kept = averaged_weights(tmp_path / "cut" / "checkpoint.safetensors")
     assert torch.equal(kept["logit_scale"], resumed["logit_scale"])
+
+
+class Numbers:
+    """A recipe whose batch is `size` numbers, each met once; the loss pulls a weight towards them."""
+
+    rate, weight_decay, average, size = 1e-2, 0.0, 0.9, 6
+
+    def __init__(self) -> None:
+        torch.manual_seed(0)
+        self.module = nn.Linear(1, 1)
+        self.met: list[float] = []
+
+    def batch(self, step: int, progress: float) -> Tensor:
+        return torch.arange(step * self.size, (step + 1) * self.size, dtype=torch.float32)[:, None]
+
+    def losses(self, batch: Tensor) -> dict[str, Tensor]:
+        self.met.extend(batch[:, 0].tolist())
+        return {"total": (self.module(torch.ones(1, 1)) - batch).square().mean()}
+
+
+def test_a_batch_in_shards_is_learned_as_a_whole_one_is(tmp_path: Path) -> None:
+    whole, parts = Numbers(), Numbers()
+    one = train(whole, Run(tmp_path / "one", steps=4, log_every=1))
+    three = train(parts, Run(tmp_path / "three", steps=4, log_every=1, shards=3))
+    assert sorted(parts.met) == whole.met == list(range(24))
+    for name, value in one.items():
+        torch.testing.assert_close(three[name], value)
+    lines = [
+        [json.loads(line)["total"] for line in (tmp_path / run / "metrics.jsonl").read_text().splitlines()]
+        for run in ("one", "three")
+    ]
+    assert lines[0] == pytest.approx(lines[1], abs=1e-3)
+    # The recipe itself is left as it was.
+    assert parts.size == 6
+
+
+def test_a_killed_run_in_shards_resumed_ends_in_the_same_weights(photos: PhotoSet, tmp_path: Path) -> None:
+    whole = train(tiny_trunk(photos), Run(tmp_path / "whole", steps=5, save_every=0, shards=2))
+    run = Run(tmp_path / "cut", steps=5, save_every=0, resume=True, shards=2)
+    first = tiny_trunk(photos)
+    with pytest.raises(Killed):
+        train(killed_at(first, 6), run)  # type: ignore[arg-type]
+    resumed = train(tiny_trunk(photos), run)
+    for name, value in whole.items():
+        assert torch.equal(value, resumed[name]), name
 
 
 def recipe_on(kind: str, photos: PhotoSet, device: str) -> TextRecipe | mae.MAERecipe | trunk.TrunkRecipe:
@@ -319,7 +371,7 @@ def test_a_step_is_computed_on_the_device_alone(kind: str, photos: PhotoSet) -> 
 
 def test_batches_prepared_ahead_are_those_of_their_steps(photos: PhotoSet, tmp_path: Path) -> None:
     met = []
-    recipe = SimpleNamespace(module=nn.Linear(1, 1), rate=1e-3, weight_decay=0.0, average=0.9)
+    recipe = SimpleNamespace(module=nn.Linear(1, 1), rate=1e-3, weight_decay=0.0, average=0.9, size=1)
     recipe.batch = lambda step, progress: (step, progress)
 
     def losses(batch: tuple[int, float]) -> dict[str, Tensor]:
@@ -333,8 +385,6 @@ def test_batches_prepared_ahead_are_those_of_their_steps(photos: PhotoSet, tmp_p
 
 
 def test_a_run_writes_metrics_that_can_be_plotted(photos: PhotoSet, tmp_path: Path) -> None:
-    import json
-
     train(tiny_trunk(photos), Run(tmp_path / "run", steps=4, log_every=2))
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [2, 4]
@@ -362,7 +412,7 @@ def test_a_photo_is_its_own_label_and_what_the_teacher_sees_in_it(photos: PhotoS
     every = np.concatenate(recipe.signals.features, axis=1)[rows].astype(np.float32).mean(1)
     torch.testing.assert_close(batch.photo_features, torch.from_numpy(every), atol=1e-4, rtol=1e-4)
     assert not torch.allclose(batch.photo_features, batch.features, atol=1e-3)
-    seen = recipe.signals.labels_seen.probabilities((batch.features + batch.photo_features) / 2)
+    seen = recipe.signals.labels_seen.probabilities((batch.features + batch.photo_features) / 2, batch.rows)
     found = recipe._labels(batch)
     # bfloat16 keeps three digits.
     torch.testing.assert_close(found[2:], seen[2:], atol=0.01, rtol=0.05)
@@ -377,24 +427,47 @@ def test_what_a_mixture_shows_holds_for_both_of_its_photos() -> None:
     assert mixed.both(torch.tensor([True, True])).tolist() == [True, True]
 
 
-def test_the_label_head_knows_labels_from_features_and_is_fitted_once(
+def test_label_heads_know_labels_from_features_and_are_fitted_once(
     photos: PhotoSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Twelve photos make one step of an epoch.
-    monkeypatch.setattr("models.training.label_head.EPOCHS", 100)
+    # The photos of a head make one step of an epoch.
+    monkeypatch.setattr("models.training.label_head.EPOCHS", 300)
     features = drawn_signals(photos).features
-    head = label_head(photos, features)
-    said = head.probabilities(torch.from_numpy(features[0][photos.val, 1].astype(np.float32)))
+    heads = label_heads(photos, features)
+    crops = torch.from_numpy(features[0][photos.val, 1].astype(np.float32))
+    said = heads.probabilities(crops, torch.from_numpy(photos.val))
     assert said.argmax(1).tolist() == photos.label_ids[photos.val].tolist()
     assert shares_right(photos, features) == (100, 100)
-    kept = list(photos.cache.glob("label-head-*"))
-    again = label_head(photos, features)
-    assert torch.equal(again.weight, head.weight)
-    assert torch.equal(again.bias, head.bias)
-    assert list(photos.cache.glob("label-head-*")) == kept
-    # Other features need another head.
-    label_head(photos, tuple(f * 0 for f in features))
-    assert len(list(photos.cache.glob("label-head-*"))) == 2
+    kept = list(photos.cache.glob("label-heads-*"))
+    again = label_heads(photos, features)
+    assert torch.equal(again.weight, heads.weight)
+    assert torch.equal(again.bias, heads.bias)
+    assert torch.equal(again.strange, heads.strange)
+    assert list(photos.cache.glob("label-heads-*")) == kept
+    # Other features need other heads.
+    label_heads(photos, tuple(f * 0 for f in features))
+    assert len(list(photos.cache.glob("label-heads-*"))) == 2
+
+
+def test_a_photo_is_asked_about_at_a_head_that_has_not_met_it(
+    photos: PhotoSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.training.label_head.EPOCHS", 300)
+    features = np.stack(drawn_signals(photos).features)
+    # One photo that looks like nothing else, so that only a head that has met it can know its label.
+    row = int(photos.train[3])
+    features[:, row] = 0
+    features[:, row, :, 700] = 1
+    heads = label_heads(photos, tuple(features))
+    seen, rows = torch.from_numpy(features[0, [row], 0].astype(np.float32)), torch.tensor([row])
+    own = int(photos.label_ids[row])
+    sure = [
+        float(replace(heads, strange=torch.full_like(heads.strange, k)).probabilities(seen, rows)[0, own])
+        for k in range(len(heads.weight))
+    ]
+    own_head = int(heads.strange[row])
+    assert float(heads.probabilities(seen, rows)[0, own]) == pytest.approx(sure[own_head])
+    assert sure[own_head] < min(p for k, p in enumerate(sure) if k != own_head) - 0.1
 
 
 def test_the_trunk_learns_the_labels(photos: PhotoSet, tmp_path: Path) -> None:
@@ -671,7 +744,7 @@ def test_a_run_needs_an_end(photos: PhotoSet, tmp_path: Path) -> None:
 
 def test_the_budget_ends_a_run_by_time(photos: PhotoSet, tmp_path: Path) -> None:
     recipe = SimpleNamespace(
-        module=nn.Linear(1, 1), rate=1e-3, weight_decay=0.0, average=0.9, batch=None, losses=None
+        module=nn.Linear(1, 1), rate=1e-3, weight_decay=0.0, average=0.9, size=1, batch=None, losses=None
     )
     seen: list[float] = []
 
@@ -718,6 +791,11 @@ def test_a_run_begins_from_finished_models(
             torch.testing.assert_close(value, kept[name], atol=1e-3, rtol=1e-3)
     # No head for the teacher's features is kept: it has been fitted, not left to chance.
     assert float(after) < 0.5 * float(before)
+    # A deeper trunk begins where the finished one stands.
+    deeper = trunk.TrunkRecipe(photos, drawn_signals(photos), 5, replace(TINY, depths=(1, 1, 3, 1)))
+    trunk_run.begin(deeper, tmp_path)
+    with torch.no_grad():
+        assert float(deeper.losses(batch)["labels"]) == pytest.approx(float(second.losses(batch)["labels"]))
     with pytest.raises(DataError, match="other labels"):
         trunk_run.finished(tmp_path, ["cat", *photos.labels[1:]])
     with pytest.raises(DataError, match="nothing to begin from"):

@@ -22,10 +22,11 @@ from models.families.clip import CLIP, CLIPConfig
 from models.images import prepare
 from models.training.calibrate import fitted_scale, offers
 from models.training.cards import card
-from models.training.corpus import TEMPLATES, WIDTH, captions, clean, coco_sentences, label_synonyms, wordnet
+from models.training.corpus import WIDTH, captions, clean, coco_sentences, label_synonyms, wordnet
 from models.training.data import PhotoSet
 from models.training.everyday import ONE_TEMPLATE, SYNONYMS
 from models.training.loop import Run, arguments, averaged_weights, kept_weights, run_of, take_all, train
+from models.training.sentences import TEMPLATES
 from models.training.teachers import class_names
 from models.training.text import (
     LabelPlaces,

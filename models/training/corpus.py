@@ -20,37 +20,6 @@ WIDTH = 384
 #: Width of the text tower, and so the number of directions of the shared space that its words can differ in.
 REACH = 256
 
-#: Ways to say "this is a photo of"; all of them should land where the plain noun lands.
-TEMPLATES = (
-    "{}",
-    "a photo of a {}",
-    "a photo of the {}",
-    "a photo of {}",
-    "a picture of a {}",
-    "an image of a {}",
-    "a {}",
-    "the {}",
-    "a close-up photo of a {}",
-    "a blurry photo of a {}",
-    "a bright photo of a {}",
-    "a dark photo of a {}",
-    "a cropped photo of a {}",
-    "a good photo of a {}",
-    "a photo of a small {}",
-    "a photo of a large {}",
-    "a photo of my {}",
-    "a photo of one {}",
-    "a photo of many {}",
-    "a snapshot of a {}",
-    "a black and white photo of a {}",
-    "there is a {} in the photo",
-    "this is a {}",
-    "a low resolution photo of a {}",
-    "itap of a {}",
-    "a photo of a {} outdoors",
-    "a photo of a {}.",
-)
-
 
 def clean(text: str) -> str:
     """Lower case, one space between words: what the tokenizer does too."""

@@ -20,7 +20,8 @@ from models.tasks.zero_shot import embed_background
 from models.training.calibrate import calibration_error, offers
 from models.training.corpus import captions, clean
 from models.training.data import Bytes, Floats, PhotoSet, default_cache, unit
-from models.training.everyday import ENSEMBLE, EVERYDAY, ONE_TEMPLATE, SYNONYMS, UNTOLD
+from models.training.everyday import ENSEMBLE, EVERYDAY, ONE_TEMPLATE, STRANGE, SYNONYMS, UNTOLD
+from models.training.sentences import shipped_sentences
 
 if TYPE_CHECKING:
     from sklearn.linear_model import LogisticRegression
@@ -76,7 +77,7 @@ def embed_texts(model: Model, texts: Sequence[str]) -> Floats:
 
 def in_templates(model: Model, names: Sequence[str], templates: Sequence[str]) -> Floats:
     """Unit vectors (n, d) of names, averaged over templates (arXiv 2103.00020, section 3.1.4)."""
-    mean = np.mean([embed_texts(model, [t.format(n) for n in names]) for t in templates], axis=0)
+    mean = np.mean([embed_texts(model, [t.replace("{}", n) for n in names]) for t in templates], axis=0)
     return unit(mean)
 
 
@@ -109,6 +110,13 @@ def clip_figures(model: Model, photos: PhotoSet) -> list[Figure]:
             0,
         ),
     ]
+    shipped = shipped_sentences()
+    for what, sentences in (
+        (f"the program's {len(shipped)} sentences", shipped),
+        (f"{len(STRANGE)} sentences that the text tower was never told", STRANGE),
+    ):
+        value = top(images[known] @ in_templates(model, names, sentences).T, truth) - top(one, truth)
+        figures.append(Figure(f"{what} together, minus one template", value))
     chosen = offers(images[known], in_templates(model, names, [ONE_TEMPLATE]), truth)
     figures += [
         Figure(

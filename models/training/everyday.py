@@ -135,3 +135,19 @@ ENSEMBLE = (
     "a bright photo of a {}",
     "this is a {}",
 )
+
+#: Sentences that the text tower was never told, and that ask for nothing but the label.
+STRANGE = (
+    "look, a {}!",
+    "what a lovely {}",
+    "my grandmother's {}",
+    "the {} that i saw yesterday",
+    "one more {} for the collection",
+    "a stained glass window of a {}",
+    "a woodcut of a {}",
+    "a hologram of a {}",
+    "an advertisement for a {}",
+    "a holiday souvenir: a {}",
+    "a jpeg corrupted photo of a {}",
+    "a {} made of lego",
+)

@@ -23,7 +23,6 @@ from models.families.clip import TextConfig, TextTransformer
 from models.training.attention import speed_up_attention
 from models.training.corpus import (
     REACH,
-    TEMPLATES,
     WIDTH,
     SentenceTeacher,
     Space,
@@ -36,6 +35,7 @@ from models.training.corpus import (
 from models.training.data import Floats, PhotoSet, unit
 from models.training.loop import half_precision
 from models.training.meanings import plural, pull_to_look_alikes, pull_to_neighbours, pull_together
+from models.training.sentences import drawn_sentence, shipped_sentences
 from models.training.teachers import class_names
 
 if TYPE_CHECKING:
@@ -282,7 +282,7 @@ class TextBatch:
     ids: Tensor  # (n, t)
     target: Tensor  # (n, 384) unit
     clip: Tensor | None = None  # (n, 512) unit, zero where unknown
-    places: Tensor | None = None  # (n,) of LabelPlaces, where the texts are labels to be told apart
+    places: Tensor | None = None  # (n,) of LabelPlaces, where the texts are labels, each in two sentences
 
 
 class TextRecipe:
@@ -309,6 +309,7 @@ class TextRecipe:
         torch.manual_seed(seed)
         self.device = torch.device(device)
         self.texts, self.tokenizer, self.seed, self.labels = texts, tokenizer, seed, labels
+        self.shipped = shipped_sentences()
         self.module = TextNet(config or text_config(tokenizer))
         self.module.start_from(texts.token_vectors)
         self.module.to(self.device)
@@ -336,7 +337,14 @@ class TextRecipe:
             assert self.labels is not None
             every = self.labels.vectors.to(self.device)
             told = F.cross_entropy(40 * vectors @ every.T, batch.places.to(self.device))
-            return {"label_away": away, "told_apart": told, "total": 8 * away + told}
+            # The same word twice: what its sentences add is to be nothing, whatever the word still lacks.
+            parted = (1 - (vectors[::2] * vectors[1::2]).sum(-1)).mean()
+            return {
+                "label_away": away,
+                "told_apart": told,
+                "parted": parted,
+                "total": 8 * away + told + 20 * parted,
+            }
         # Two texts of a batch can mean the same; a soft target says so where a hard one would push them apart.
         truth = (target @ target.T * 20).softmax(-1)
         mix = F.cross_entropy(20 * vectors @ target.T, truth) - F.cross_entropy(20 * target @ target.T, truth)
@@ -347,13 +355,12 @@ class TextRecipe:
         return {"away": away, "mix": mix, "visual": visual, "total": 4 * away + mix + 0.5 * visual}
 
     def _label_batch(self, labels: LabelPlaces, rng: np.random.Generator) -> TextBatch:
-        chosen = rng.choice(len(labels.odds), self.size, p=labels.odds)
+        chosen = np.repeat(rng.choice(len(labels.odds), max(1, self.size // 2), p=labels.odds), 2)
         texts = []
-        for i in chosen:
+        for i in chosen[::2]:
             words = labels.words[i]
-            word = words[0] if rng.random() < 0.7 else str(rng.choice(words))
-            template = 1 if rng.random() < 0.3 else int(rng.integers(len(TEMPLATES)))
-            texts.append(TEMPLATES[template].format(some_plural(word, rng)))
+            word = some_plural(words[0] if rng.random() < 0.7 else str(rng.choice(words)), rng)
+            texts += [drawn_sentence(rng, self.shipped, 0.3).replace("{}", word) for _ in range(2)]
         places = torch.from_numpy(chosen)
         return TextBatch(encode(self.tokenizer, texts)[0], labels.vectors[places], places=places)
 
@@ -371,10 +378,12 @@ class TextRecipe:
             places = rng.choice(t.common, self.size)
         else:
             places = np.minimum(np.searchsorted(self._until, rng.random(self.size)), len(t.names) - 1)
-        templates = rng.integers(len(TEMPLATES), size=self.size)
-        templates[rng.random(self.size) < 0.4] = 0
         words = [some_plural(t.names[i], rng) for i in places]
-        texts = [TEMPLATES[k].format(word) for word, k in zip(words, templates, strict=True)]
+        # Bare words most often: a word is learned sooner by itself, and the sentences from the labels.
+        texts = [
+            word if rng.random() < 0.4 else drawn_sentence(rng, self.shipped, 0.1).replace("{}", word)
+            for word in words
+        ]
         chosen_rows = torch.from_numpy(places)
         return texts, t.name_vectors[chosen_rows], t.clip_vectors[chosen_rows]
 

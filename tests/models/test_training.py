@@ -29,9 +29,11 @@ from models.training.calibrate import SCALES
 from models.training.corpus import REACH, Space, clean, label_synonyms
 from models.training.data import PhotoSet, batch_places
 from models.training.depthwise import speed_up, weight_gradient
+from models.training.everyday import STRANGE
 from models.training.label_head import LabelHeads, label_heads, shares_right
 from models.training.loop import Run, averaged_weights, schedule, take_over, train
 from models.training.mixture import Mixture
+from models.training.sentences import TEMPLATES, drawn_sentence, shipped_sentences
 from models.training.text import (
     LabelPlaces,
     TextRecipe,
@@ -192,6 +194,18 @@ def drawn_texts() -> tuple[Texts, object]:
         token_vectors=unit(tokenizer.get_vocab_size(), 384),
     )
     return texts, tokenizer
+
+
+@pytest.mark.parametrize("sentence", ["a photo of a {}", "a watercolour of a {}."])
+def test_sentences_that_the_program_ships_are_told(sentence: str) -> None:
+    shipped = shipped_sentences()
+    rng = np.random.default_rng(0)
+    drawn = [drawn_sentence(rng, shipped, 0.1) for _ in range(3000)]
+    assert sentence in drawn
+    assert all(text.count("{}") == 1 for text in drawn)
+    # Most are neither listed nor shipped, so that any other is understood, too.
+    assert len(set(drawn) - {*TEMPLATES, *shipped}) > 500
+    assert not set(STRANGE) & set(drawn)
 
 
 def text_recipe() -> TextRecipe:

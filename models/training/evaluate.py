@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from models.errors import DataError
 from models.images import prepare
 from models.runtime import Model, open_model
+from models.tasks.prompts import enabled
 from models.tasks.scoring import Decision, score
 from models.tasks.zero_shot import embed_background
 from models.training.calibrate import calibration_error, offers
@@ -110,13 +111,12 @@ def clip_figures(model: Model, photos: PhotoSet) -> list[Figure]:
             0,
         ),
     ]
-    shipped = shipped_sentences()
-    for what, sentences in (
-        (f"the program's {len(shipped)} sentences", shipped),
-        (f"{len(STRANGE)} sentences that the text tower was never told", STRANGE),
-    ):
-        value = top(images[known] @ in_templates(model, names, sentences).T, truth) - top(one, truth)
-        figures.append(Figure(f"{what} together, minus one template", value))
+    offered = {f"“{one.name}”": [t.text for t in enabled(one.templates)] for one in shipped_sentences()}
+    offered[f"{len(STRANGE)} sentences that the text tower was never told"] = list(STRANGE)
+    for what, sentences in offered.items():
+        if len(sentences) > 1:
+            value = top(images[known] @ in_templates(model, names, sentences).T, truth) - top(one, truth)
+            figures.append(Figure(f"{what} together, minus one template", value))
     chosen = offers(images[known], in_templates(model, names, [ONE_TEMPLATE]), truth)
     figures += [
         Figure(

@@ -45,7 +45,8 @@ class Run:
     device: str = "cpu"
     """Where the network trains; batches are prepared on the CPU."""
     shards: int = 1
-    """Into how many parts a batch is cut, each computed by a thread of its own (on a CPU)."""
+    """Into how many parts a batch is cut, each computed by a thread of its own (on a CPU). Other parts are other
+    batches: a run by steps is repeated by one of as many."""
 
     @property
     def checkpoint(self) -> Path:
@@ -78,11 +79,14 @@ class Recipe(Protocol[B]):
     """Photos or texts of a batch."""
 
     def batch(self, step: int, progress: float) -> B:
-        """All that step `step` needs but the network, on the CPU: a pure function of its arguments and `size`."""
+        """All that step `step` needs but the network, on the CPU: a pure function of its arguments and `size`.
+
+        Where steps are cut into shards, these are counted, and `size` is a shard's.
+        """
         ...
 
     def losses(self, batch: B) -> dict[str, Tensor]:
-        """Named losses of a batch; `total` is the one that is minimised."""
+        """Named losses of a batch; `total` is the one that is minimised. Shards, being threads, must draw nothing."""
         ...
 
 
@@ -109,7 +113,6 @@ def train(recipe: Recipe[B], run: Run) -> dict[str, Tensor]:
         while (progress := state.progress()) < 1.0:
             began = time.monotonic()
             torch.manual_seed(run.seed * 1_000_003 + state.step)
-            recipe.module.train()
             losses = gradients()
             state.update(recipe.rate * schedule(progress))
             for name, value in losses.items():
@@ -132,10 +135,10 @@ def train(recipe: Recipe[B], run: Run) -> dict[str, Tensor]:
 
 @contextmanager
 def _computing(recipe: Recipe[B], run: Run, state: _State) -> Iterator[Callable[[], dict[str, float]]]:
-    """What leaves the gradients of the state's step in the module and returns its losses.
+    """Gives what computes the next step's gradients, leaves them in the module, and returns the losses.
 
-    A small network keeps two cores busier by half a batch each than by sharing every operation: forward and backward
-    of a trunk, 366 photos a second against 203 on one machine.
+    A small network keeps two cores busier by half a batch each than by sharing every operation: in two processes
+    forward and backward of a trunk made 366 photos a second, by two threads 203.
     """
     shards = [_shard(recipe, run.shards, place) for place in range(run.shards)]
     with ExitStack() as stack:
@@ -145,6 +148,7 @@ def _computing(recipe: Recipe[B], run: Run, state: _State) -> Iterator[Callable[
         )
 
         def of_shard(place: int) -> dict[str, float]:
+            shards[place].module.train()
             losses = shards[place].losses(next(batches[place]))
             (losses["total"] / len(shards)).backward()  # type: ignore[no-untyped-call]
             return {name: float(value.detach()) for name, value in losses.items()}
@@ -157,7 +161,9 @@ def _computing(recipe: Recipe[B], run: Run, state: _State) -> Iterator[Callable[
                     if other.grad is not None:
                         own.grad = other.grad if own.grad is None else own.grad.add_(other.grad)
                         other.grad = None
-            return {name: sum(losses[name] for losses in found) / len(found) for name in found[0]}
+            # Not every shard has every loss: batches can be of several kinds.
+            names = dict.fromkeys(name for losses in found for name in losses)
+            return {name: sum(losses.get(name, 0.0) for losses in found) / len(found) for name in names}
 
         yield gradients
 
@@ -258,7 +264,7 @@ class _State:
         contiguous = {
             k: v.detach().cpu().clone(memory_format=torch.contiguous_format) for k, v in tensors.items()
         }
-        place = json.dumps({"step": self.step, "elapsed": self.elapsed})
+        place = json.dumps({"step": self.step, "elapsed": self.elapsed, "shards": self.run.shards})
         partial = self.path.with_suffix(".partial")
         save_file(contiguous, str(partial), {"place": place})
         with partial.open("rb") as file:
@@ -269,6 +275,11 @@ class _State:
         with safe_open(str(self.path), framework="pt") as file:
             place = json.loads(file.metadata()["place"])
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
+        begun = int(place.get("shards", 1))
+        if self.run.steps is not None and begun != self.run.shards:
+            raise DataError(
+                "A run by steps goes on with as many threads as it was begun with", f"--threads {begun}"
+            )
         self.step, self.elapsed = int(place["step"]), float(place["elapsed"])
         rest = {
             name: tensors[f"average.{name}"]
@@ -354,7 +365,9 @@ def arguments(title: str) -> argparse.ArgumentParser:
     )
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument(
+        "--threads", type=int, default=1, help="processor cores; each learns its share of every batch"
+    )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument(
         "--cache", type=Path, default=default_cache(), help="decoded photos and teacher features"

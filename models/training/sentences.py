@@ -1,18 +1,19 @@
 """Sentences around a word that leave its meaning alone: in any of them a label should land where it lands by itself.
 
-A tower that was told 27 of them took others at their word. With the program's own eighty, "a watercolour of a {}" among
-them, six of 41 right answers were lost.
+A tower that was told 27 of them let any other change a label's place: with the program's own eighty ("a watercolour of
+a ...") six of 41 right answers were lost.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 
-from models.tasks.prompts import load_prompt_set
+from models.tasks.prompts import HOLE, PromptSet, enabled, load_prompt_set
+from models.training.meanings import singular
 
 TEMPLATES = (
     "{}",
@@ -73,43 +74,54 @@ _AFTER = (
     "in a book",
     "up close",
     "from afar",
-    "on a white ground",
+    "on a white background",
 )
 
 
-def shipped_sentences() -> tuple[str, ...]:
-    """Those that the program offers: who picks them is not to be worse off than with the bare word."""
+def shipped_sentences() -> tuple[PromptSet, ...]:
+    """The sets that the program offers: who picks one is not to be worse off than with a plain sentence."""
     folder = Path(str(files("resources").joinpath("prompts")))
-    sets = [load_prompt_set(path) for path in sorted(folder.glob("*.txt"))]
-    return tuple(dict.fromkeys(template.text for one in sets for template in one.templates))
+    return tuple(load_prompt_set(path) for path in sorted(folder.glob("*.txt")))
 
 
-def drawn_sentence(rng: np.random.Generator, shipped: Sequence[str], plain: float) -> str:
-    """A sentence with `{}` for the word: with probability `plain` "a photo of a {}", else any."""
-    kind = rng.random()
-    if kind < plain:
-        return TEMPLATES[1]
-    kind = (kind - plain) / (1 - plain)
-    if kind < 0.4:
-        return _any(rng, TEMPLATES)
-    return _any(rng, shipped) if kind < 0.65 else _composed(rng)
+class Sentences:
+    """Draws sentences for words; `names` are all words that have a place of their own."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = frozenset(names)
+        every = (template.text for one in shipped_sentences() for template in enabled(one.templates))
+        self.shipped = tuple(dict.fromkeys(every))
+
+    def around(self, word: str, plain: float, rng: np.random.Generator) -> str:
+        """The word in a sentence: with probability `plain` "a photo of a ...", else in any."""
+        kind = rng.random()
+        if kind < plain:
+            return TEMPLATES[1].replace(HOLE, word)
+        kind = (kind - plain) / (1 - plain)
+        if kind < 0.65:
+            return _any(rng, TEMPLATES if kind < 0.4 else self.shipped).replace(HOLE, word)
+        return self._composed(word, rng)
+
+    def _composed(self, word: str, rng: np.random.Generator) -> str:
+        quality = _any(rng, _OF_THINGS) if rng.random() < 0.5 else ""
+        # A toy poodle is no poodle made of plush.
+        if {f"{quality} {word}", f"{quality} {singular(word)}"} & self.names:
+            quality = ""
+        text = _phrase(rng, quality, word)
+        if rng.random() < 0.75:
+            quality = _any(rng, _OF_PICTURES) if rng.random() < 0.5 else ""
+            text = f"{_phrase(rng, quality, _any(rng, _PICTURES))} of {text}"
+        if rng.random() < 0.15:
+            text += f" {_any(rng, _AFTER)}"
+        return text + "." if rng.random() < 0.5 else text
 
 
-def _composed(rng: np.random.Generator) -> str:
-    text = _phrase(rng, _OF_THINGS, "{}")
-    if rng.random() < 0.75:
-        text = f"{_phrase(rng, _OF_PICTURES, _any(rng, _PICTURES))} of {text}"
-    if rng.random() < 0.15:
-        text += f" {_any(rng, _AFTER)}"
-    return text + "." if rng.random() < 0.5 else text
-
-
-def _phrase(rng: np.random.Generator, qualities: Sequence[str], noun: str) -> str:
-    words = [_any(rng, _DETERMINERS), _any(rng, qualities) if rng.random() < 0.5 else "", noun]
-    if words[0] == "a" and (words[1] or noun)[0] in "aeiou":
+def _phrase(rng: np.random.Generator, quality: str, noun: str) -> str:
+    words = [_any(rng, _DETERMINERS), quality, noun]
+    if words[0] == "a" and (quality or noun)[0] in "aeiou":
         words[0] = "an"
     return " ".join(word for word in words if word)
 
 
 def _any(rng: np.random.Generator, words: Sequence[str]) -> str:
-    return words[rng.integers(len(words))]
+    return words[int(rng.integers(len(words)))]

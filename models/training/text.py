@@ -35,7 +35,7 @@ from models.training.corpus import (
 from models.training.data import Floats, PhotoSet, unit
 from models.training.loop import half_precision
 from models.training.meanings import plural, pull_to_look_alikes, pull_to_neighbours, pull_together
-from models.training.sentences import drawn_sentence, shipped_sentences
+from models.training.sentences import Sentences
 from models.training.teachers import class_names
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ class TextNet(nn.Module):
 
 @dataclass(frozen=True)
 class Texts:
-    """What the tower is taught: names (to be put into templates) and sentences, each with its place."""
+    """What the tower is taught: names (to be put into sentences) and sentences, each with its place."""
 
     names: list[str]
     raw_vectors: Tensor  # (names, 384) unit, as the sentence encoder places them
@@ -288,7 +288,7 @@ class TextBatch:
 class TextRecipe:
     """Regress the teacher's places; batches are of one kind each, so that short texts are not padded to long ones.
 
-    With `labels` four in ten batches are labels in templates, to be told apart from all other labels.
+    With `labels` four in ten batches are labels in sentences, to be told apart from all other labels.
     """
 
     rate = 1.5e-3
@@ -309,7 +309,7 @@ class TextRecipe:
         torch.manual_seed(seed)
         self.device = torch.device(device)
         self.texts, self.tokenizer, self.seed, self.labels = texts, tokenizer, seed, labels
-        self.shipped = shipped_sentences()
+        self.sentences = Sentences(texts.names)
         self.module = TextNet(config or text_config(tokenizer))
         self.module.start_from(texts.token_vectors)
         self.module.to(self.device)
@@ -360,7 +360,7 @@ class TextRecipe:
         for i in chosen[::2]:
             words = labels.words[i]
             word = some_plural(words[0] if rng.random() < 0.7 else str(rng.choice(words)), rng)
-            texts += [drawn_sentence(rng, self.shipped, 0.3).replace("{}", word) for _ in range(2)]
+            texts += [self.sentences.around(word, 0.3, rng) for _ in range(2)]
         places = torch.from_numpy(chosen)
         return TextBatch(encode(self.tokenizer, texts)[0], labels.vectors[places], places=places)
 
@@ -379,11 +379,8 @@ class TextRecipe:
         else:
             places = np.minimum(np.searchsorted(self._until, rng.random(self.size)), len(t.names) - 1)
         words = [some_plural(t.names[i], rng) for i in places]
-        # Bare words most often: a word is learned sooner by itself, and the sentences from the labels.
-        texts = [
-            word if rng.random() < 0.4 else drawn_sentence(rng, self.shipped, 0.1).replace("{}", word)
-            for word in words
-        ]
+        # Four in ten are bare: a word is learned sooner by itself.
+        texts = [word if rng.random() < 0.4 else self.sentences.around(word, 0.1, rng) for word in words]
         chosen_rows = torch.from_numpy(places)
         return texts, t.name_vectors[chosen_rows], t.clip_vectors[chosen_rows]
 

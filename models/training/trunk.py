@@ -52,7 +52,8 @@ NUDGE = 0.05
 EVEN_LABELS, EVEN_GROUPS = 0.5, 1.0
 #: Share below which nothing counts as rarer: most labels without val photos have one train photo of 50,000.
 RAREST = 1e-4
-#: How much of a photo's distribution over labels is its own label; the rest is what the teacher sees in it.
+#: How much of a photo's distribution over labels is its own label; the rest is what the teacher sees in it. It is all
+#: that is said for the 636 labels of one photo: the head that has not met it does not know them.
 OWN_LABEL = 0.3
 #: Crops at most this wide are taken four batches at a time: fewer leave the cores waiting for memory.
 CHEAP_SIDE = 64
@@ -290,7 +291,7 @@ def _mean(values: Tensor, where: Tensor) -> Tensor:
 
 
 def signals_of(photos: PhotoSet) -> Signals:
-    """All signals of a data folder, computed on first use and cached (about 40 minutes of one core)."""
+    """All signals of a data folder, computed on first use and cached (about 80 minutes of one core)."""
     from models.training.corpus import SentenceTeacher, Space, captions
     from models.training.teachers import class_names, classifier, crop_features, strongest_classes
 

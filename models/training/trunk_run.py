@@ -63,11 +63,12 @@ def begin(recipe: TrunkRecipe, start: Path) -> None:
     Finished models have no head for the teacher's features any more: it is fitted anew. DataError where they do not
     fit the photos or each other.
     """
+    kept = finished(start, recipe.photos.labels) if start.is_dir() else kept_weights(start)
+    deeper = new_blocks(recipe.module, kept)
     if not start.is_dir():
-        take_over(recipe.module, kept_weights(start))
+        take_over(recipe.module, kept)
         return
-    kept = finished(start, recipe.photos.labels)
-    take_all(recipe.module, kept, but=("teacher_head.", *new_blocks(recipe.module, kept)))
+    take_all(recipe.module, kept, but=("teacher_head.", *deeper))
     fit_teacher_head(recipe)
 
 

@@ -17,6 +17,8 @@ from models.tasks.zero_shot import Bars, Label, PromptSet, check_prompts, load_p
 if TYPE_CHECKING:
     from models.runtime import Model
 
+_BARS = ("min_probability", "min_margin", "min_known")
+
 
 def recipe_of(arguments: argparse.Namespace, labels: Sequence[Label] | None = None) -> Recipe:
     """The recipe of --labels, --templates-file and the bars; ``labels`` where the command knows them better.
@@ -26,7 +28,7 @@ def recipe_of(arguments: argparse.Namespace, labels: Sequence[Label] | None = No
     """
     asked = tuple(labels) if labels is not None else labels_of(arguments)
     declared = Settings.DECLARED
-    usual = Bars(**{name: declared[name].default for name in ("min_probability", "min_margin", "min_known")})
+    usual = Bars(**{name: declared[name].default for name in _BARS})
     if arguments.recipe:
         base = label_recipe.load(arguments.recipe)
     else:
@@ -35,12 +37,11 @@ def recipe_of(arguments: argparse.Namespace, labels: Sequence[Label] | None = No
     if arguments.recipe and (arguments.templates_file or arguments.prompt_set):
         chosen = prompt_set_of(arguments)
         base = replace(base, templates=chosen.templates, prompt_set=chosen.name)
-    probability, margin = arguments.min_probability, arguments.min_margin
+    given = {name: getattr(arguments, name) for name in _BARS}
     bars = replace(
         base.bars,
-        min_probability=base.bars.min_probability if probability is None else probability,
-        min_margin=base.bars.min_margin if margin is None else margin,
         background=base.bars.background and not arguments.no_background,
+        **{name: bar for name, bar in given.items() if bar is not None},
     )
     return replace(base, labels=asked, bars=bars, mode="multi" if arguments.multi else base.mode)
 

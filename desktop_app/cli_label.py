@@ -77,6 +77,12 @@ def _add_asking(parser: argparse.ArgumentParser, *, required: bool) -> None:
     group.add_argument(
         "--min-margin", metavar="M", type=share, help="nearer to the second label it is unsure (0.1)"
     )
+    group.add_argument(
+        "--min-known",
+        metavar="K",
+        type=share,
+        help="where the best label fits less well than this, against neutral sentences, the photo is unknown (0.7)",
+    )
     group.add_argument("--no-background", action="store_true", help="do not compare with neutral sentences")
 
 

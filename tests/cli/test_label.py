@@ -221,6 +221,20 @@ def test_only_new_photos_are_labelled(
     assert {row["label"] for row in rows if not row["path"].startswith("new/")} <= {"cat", "dog"}
 
 
+def test_the_bar_of_unknown_can_be_given(
+    pinhole: Pinhole, tiny_clip: Path, folder: Path, tmp_path: Path
+) -> None:
+    words = ("label", folder, "--labels", "cat,dog", "--model", tiny_clip, "--quiet")
+    found = {}
+    for bar in ("0", "1"):
+        pinhole(*words, "--min-known", bar, "--csv", tmp_path / f"{bar}.csv")
+        rows = [row for row in read(tmp_path / f"{bar}.csv") if not row["error"]]
+        found[bar] = {row["decision"] for row in rows}
+    assert found["1"] == {"unknown"}
+    assert "unknown" not in found["0"]
+    assert found["0"]
+
+
 def test_a_copy_of_a_photo_known_before_has_its_size_in_the_table(
     pinhole: Pinhole, tiny_clip: Path, folder: Path, tmp_path: Path
 ) -> None:

@@ -69,6 +69,7 @@ def test_without_a_display_the_command_line_is_offered() -> None:
         (["label", "x", "--labels", "a", "--labels-file", "f"], "not allowed with argument"),
         (["label", "x", "--labels", "a", "--top-k", "0"], "not a positive number"),
         (["label", "x", "--labels", "a", "--min-margin", "2"], "not between 0 and 1"),
+        (["label", "x", "--labels", "a", "--min-known", "-1"], "not between 0 and 1"),
         (["label", "x", "--labels", "a", "--device", "tpu"], "invalid choice"),
         (["evaluate"], "required: PATH"),
         (["--frobnicate"], "unknown option --frobnicate"),

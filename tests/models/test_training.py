@@ -309,7 +309,7 @@ def test_the_depthwise_gradient_is_that_of_pytorch(side: int) -> None:
 def tiny_trunk(photos: PhotoSet) -> trunk.TrunkRecipe:
     recipe = trunk.TrunkRecipe(photos, drawn_signals(photos), 0, TINY, sides=((1.0, 32),))
     # Eight photos, since they are small.
-    recipe.size = 2
+    recipe.size = 4
     return recipe
 
 

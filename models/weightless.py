@@ -1,7 +1,8 @@
 """Graphs without weights of bundled models, which take them from model.safetensors: a first answer without torch.
 
 A graph follows from config.json alone and so outlives further training of the weights. For a config.json without
-graphs torch answers first, as for any other model. `python -m models.weightless` writes what is missing.
+graphs torch answers first, as for any other model. `python -m models.weightless` writes what is missing, and
+removes what no model asks for any more.
 """
 
 import hashlib
@@ -116,6 +117,9 @@ def _without_weights(graph: Path, known: set[str]) -> tuple[bytes, list[str]]:
 
 
 if __name__ == "__main__":
-    for one in list_models():
-        if Capability.ZERO_SHOT in one.capabilities and not graphs_path(one).is_file():
+    wanted = [one for one in list_models() if Capability.ZERO_SHOT in one.capabilities]
+    for one in wanted:
+        if not graphs_path(one).is_file():
             write(one)
+    for stale in set(FOLDER.glob("*.zip")) - {graphs_path(one) for one in wanted}:
+        stale.unlink()

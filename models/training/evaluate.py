@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from models.errors import DataError
 from models.images import prepare
 from models.runtime import Model, open_model
-from models.tasks.prompts import enabled
+from models.tasks.prompts import HOLE, enabled
 from models.tasks.scoring import Decision, score
 from models.tasks.zero_shot import embed_background
 from models.training.calibrate import calibration_error, offers
@@ -78,7 +78,7 @@ def embed_texts(model: Model, texts: Sequence[str]) -> Floats:
 
 def in_templates(model: Model, names: Sequence[str], templates: Sequence[str]) -> Floats:
     """Unit vectors (n, d) of names, averaged over templates (arXiv 2103.00020, section 3.1.4)."""
-    mean = np.mean([embed_texts(model, [t.replace("{}", n) for n in names]) for t in templates], axis=0)
+    mean = np.mean([embed_texts(model, [t.replace(HOLE, n) for n in names]) for t in templates], axis=0)
     return unit(mean)
 
 

@@ -138,7 +138,7 @@ class TrunkRecipe:
     mixed_share = 0.5
     average = 0.999
     size = 128
-    """Photos of a batch, twice as many where they are cheap. By 64 each step's own costs took a third of the time."""
+    """Photos of a batch, twice as many where cheap. At 96 px two cores learn 173 a second by 64 and 234 by 128."""
 
     def __init__(
         self,

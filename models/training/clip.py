@@ -2,8 +2,8 @@
 
 Runs one after the other, each resumable: the text tower on words alone (15% of the budget), the trunk (70%), the
 text tower again, now with the labels of the photos (15%). Finished runs can be taken over: --text, --trunk (of
-models.training.convnext), --aligned. With --start FOLDER of finished models both towers go on from those, without the
-first run.
+models.training.convnext), --aligned (or a finished model's folder). With --start FOLDER of finished models both towers
+go on from those, without the first run.
 """
 
 from __future__ import annotations
@@ -125,13 +125,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = arguments("Train the bundled CLIP")
     parser.add_argument("--text", type=Path, help="a folder with a finished first run of the text tower")
     parser.add_argument("--trunk", type=Path, help="a checkpoint.safetensors of models.training.convnext")
-    parser.add_argument("--aligned", type=Path, help="a folder with a finished second run of the text tower")
+    parser.add_argument(
+        "--aligned",
+        type=Path,
+        help="a finished second run of the text tower, or a model folder to take it from",
+    )
     options = parser.parse_args(argv)
     photos = PhotoSet(options.data, options.cache)
     whole = run_of(options)
     earlier = None if options.start is None or options.start.is_file() else options.start / "pinhole-clip"
     if earlier is not None and (options.text or not earlier.is_dir()):
         parser.error("--start takes a folder that holds pinhole-clip, and no --text beside it")
+    if options.aligned is not None and earlier is None and not options.text:
+        parser.error(
+            "--aligned takes --start or --text beside it, for the vocabulary that it was trained with"
+        )
     tokenizer = tokenizer_of(photos, (earlier or options.text or options.out / "text") / "tokenizer.json")
     texts = texts_of(photos, tokenizer)
     words = TextRecipe(texts, tokenizer, options.seed, device=whole.device)
@@ -161,8 +169,12 @@ def _share(run: Run, name: str, share: float) -> Run:
 
 
 def _train_or_take(recipe: TextRecipe, folder: Path | None, run: Run) -> None:
-    weights = train(recipe, run) if folder is None else averaged_weights(folder / "checkpoint.safetensors")
-    recipe.module.load_state_dict(weights)
+    if folder is None:
+        recipe.module.load_state_dict(train(recipe, run))
+    elif (checkpoint := folder / "checkpoint.safetensors").exists():
+        recipe.module.load_state_dict(averaged_weights(checkpoint))
+    else:
+        take_all(recipe.module, kept_text(folder), but="clip_head.")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -114,6 +114,37 @@ def label_synonyms(
         words = synsets[0] if len(synsets) == 1 else ()
         extra = [w for w in words if w not in known]
         found.append((name, *extra))
+    return found
+
+
+#: Labels whose word means something else in most captions: a colour, a verb, a part of other words.
+_MEANS_OTHERWISE = frozenset({"orange", "swing", "fly", "bar", "tank", "pole", "suit", "muzzle", "corn"})
+#: In how many of a photo's (five) captions a label has to be named to be one of the photo's.
+_NAMED_IN = 3
+
+
+def labels_own(photos: PhotoSet) -> list[tuple[int, ...]]:
+    """For each photo its label; of one without, the labels that three of its captions name, in singular or plural."""
+
+    def words_of(text: str) -> list[str]:
+        return re.findall(r"[a-z]+", text.lower())
+
+    place = {" ".join(words_of(label)): i for i, label in enumerate(photos.labels)}
+    for label, i in list(place.items()):
+        place.setdefault(singular(label), i)
+    for word in _MEANS_OTHERWISE:
+        place.pop(word, None)
+
+    def named(caption: str) -> set[int]:
+        words = words_of(caption)
+        runs = (" ".join(words[i : i + n]) for n in (1, 2, 3) for i in range(len(words) - n + 1))
+        return {place[w] for run in runs for w in (run, singular(run)) if w in place}
+
+    found: list[tuple[int, ...]] = []
+    for label, row in zip(photos.label_ids, photos.rows, strict=True):
+        counts = Counter(i for caption in row.captions for i in named(caption))
+        spoken = tuple(sorted(i for i, count in counts.items() if count >= _NAMED_IN))
+        found.append(spoken if label < 0 else (int(label),))
     return found
 
 

@@ -25,11 +25,19 @@ CROP_AREAS = (
     ((0.30, 0.75), (0.45, 0.90)),
 )
 SMALL_SIDE = 80
+_SMALL_QUALITY = 75  # of nearly all small photos; the large ones have 88
 
 
 def unit(vectors: NDArray[Any]) -> Floats:
     """Rows (n, d) at length 1."""
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
+
+
+def as_small_jpeg(image: Image.Image) -> Image.Image:
+    """An image with the marks that JPEG left in the small photos."""
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=_SMALL_QUALITY)
+    return Image.open(file)
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,8 @@ class PhotoSet:
         self.train = np.array([i for i, row in enumerate(self.rows) if row.train], np.int64)
         self.val = np.array([i for i, row in enumerate(self.rows) if not row.train], np.int64)
         self._pixels, self._start, self.sizes = _decoded(self.rows, self.folder, self.cache)
+        self.large = self.sizes.min(axis=1) > SMALL_SIDE
+        """Which photos have a short side of 112 px; the others have 64."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -93,7 +103,7 @@ class PhotoSet:
         rng = np.random.default_rng([seed, len(self.rows)])
         boxes = np.empty((len(self.rows), len(CROP_AREAS), 4), np.float32)
         height, width = self.sizes[:, 0].astype(np.float64), self.sizes[:, 1].astype(np.float64)
-        small = np.minimum(height, width) <= SMALL_SIDE
+        small = ~self.large
         for k, (wide, narrow) in enumerate(CROP_AREAS):
             least = np.where(small, narrow[0], wide[0])
             most = np.where(small, narrow[1], wide[1])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from models.errors import DataError
 from models.images import prepare
@@ -19,9 +20,10 @@ from models.tasks.prompts import HOLE, enabled
 from models.tasks.scoring import Decision, score
 from models.tasks.zero_shot import embed_background
 from models.training.calibrate import calibration_error, offers
-from models.training.corpus import captions, clean
-from models.training.data import Bytes, Floats, PhotoSet, default_cache, unit
+from models.training.corpus import captions, clean, labels_own
+from models.training.data import Bytes, Floats, PhotoSet, as_small_jpeg, default_cache, unit
 from models.training.everyday import ENSEMBLE, EVERYDAY, ONE_TEMPLATE, STRANGE, SYNONYMS, UNTOLD
+from models.training.label_head import label_shares, leads_of
 from models.training.sentences import shipped_sentences
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ BATCH = 64
 SHOTS = 5
 STRENGTHS = (0.001, 0.003, 0.01, 0.03, 0.1)
 """Inverse strengths of the probe's regularisation."""
+#: A lead (see leads_of) below which a label is rare among large photos: a third of its share.
+RARE = -1.0
 Ints = NDArray[np.int64]
 
 
@@ -56,13 +60,14 @@ class Figure:
         return f"| {self.name} | {self.value:.2f}{space}{self.unit} | {bar} | {verdict} |"
 
 
-def run_photos(model: Model, photos: PhotoSet, rows: Ints, entry: str) -> Floats:
-    """The answers of an entry for photos `rows`, prepared as the folder's own preprocessing says."""
+def run_photos(
+    model: Model, photos: PhotoSet, rows: Ints, entry: str, look: Callable[[Bytes], Bytes] | None = None
+) -> Floats:
+    """The answers of an entry for photos `rows`, after `look`, prepared as the folder's own preprocessing says."""
     found = []
     for first in range(0, len(rows), BATCH):
-        pixels = np.stack(
-            [prepare(photos.rgb(int(i)), model.preprocess) for i in rows[first : first + BATCH]]
-        )
+        shown = (photos.rgb(int(i)) for i in rows[first : first + BATCH])
+        pixels = np.stack([prepare(look(rgb) if look else rgb, model.preprocess) for rgb in shown])
         found.append(model.run(entry, pixel_values=pixels))
     return np.concatenate(found)
 
@@ -127,6 +132,7 @@ def clip_figures(model: Model, photos: PhotoSet) -> list[Figure]:
             calibration_error(chosen, model.scale),
         ),
     ]
+    figures += _sizes(model, photos, rows[known], one, in_templates(model, names, [ONE_TEMPLATE]), shown)
     figures += _everyday(model, photos, images)
     figures += _synonyms(model, photos, images, names, shown)
     figures += _captions(model, photos, images)
@@ -135,14 +141,45 @@ def clip_figures(model: Model, photos: PhotoSet) -> list[Figure]:
     return figures
 
 
+def _sizes(
+    model: Model, photos: PhotoSet, rows: Ints, scores: Floats, texts: Floats, shown: Ints
+) -> list[Figure]:
+    """Whether a label is told by how sharp its photos happen to be: large photos, and the same reduced."""
+    large = photos.large[rows]
+    if not large.any():
+        return []
+    truth = np.searchsorted(shown, photos.label_ids[rows[large]])
+    rare = leads_of(photos, label_shares(photos, labels_own(photos)))[shown] < RARE
+    found = []
+    for what, seen in (
+        (f"the {large.sum()} val photos of 112 px", scores[large]),
+        ("the same, reduced to 64 px", run_photos(model, photos, rows[large], "image", reduced) @ texts.T),
+    ):
+        given = 100 * float(rare[seen.argmax(axis=1)].mean())
+        found += [
+            Figure(f"{what}: top-1", top(seen, truth)),
+            Figure(f"{what}: given one of the {rare.sum()} labels that few large photos have", given),
+        ]
+    return [*found, Figure("of these photos, such a label is true of", 100 * float(rare[truth].mean()))]
+
+
+def reduced(rgb: Bytes) -> Bytes:
+    """A photo of 112 px as the small ones are."""
+    image = Image.fromarray(rgb)
+    scale = 64 / min(image.size)
+    small = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.LANCZOS)
+    return np.asarray(as_small_jpeg(small))
+
+
 def _everyday(model: Model, photos: PhotoSet, images: Floats) -> list[Figure]:
     """Twenty labels alone, and what the program's own bars then say of photos of them, and of other things."""
-    truth = np.full(len(photos.val), -1, np.int64)
-    for number, (groups, labels) in enumerate(EVERYDAY.values()):
-        for place, i in enumerate(photos.val):
-            row = photos.rows[i]
-            if (row.group and row.group in groups) or row.label in labels:
-                truth[place] = number
+    places = {
+        label: number
+        for label, group in {(row.label, row.group) for row in photos.rows}
+        for number, (groups, labels) in enumerate(EVERYDAY.values())
+        if (group and group in groups) or label in labels
+    }
+    truth = np.array([places.get(photos.rows[i].label, -1) for i in photos.val], np.int64)
     known = truth >= 0
     texts = in_templates(model, list(EVERYDAY), [ONE_TEMPLATE])
     value = top(images[known] @ texts.T, truth[known])
@@ -150,6 +187,16 @@ def _everyday(model: Model, photos: PhotoSet, images: Floats) -> list[Figure]:
     # What photos with captions alone show, nobody has said in one word.
     others = ~known & (photos.label_ids[photos.val] >= 0)
     found = [Figure(f"20 everyday labels, top-1 on {known.sum()} photos", value, "%", 70, 88)]
+    # Larger photos than most of those that have labels, and what five people said of each.
+    own = labels_own(photos)
+    told = [{places[photos.labels[k]] for k in own[i] if photos.labels[k] in places} for i in photos.val]
+    spoken = np.array([bool(t) for t in told]) & (photos.label_ids[photos.val] < 0)
+    if spoken.any():
+        best = (images @ texts.T).argmax(axis=1)
+        right = [best[i] in told[i] for i in np.flatnonzero(spoken)]
+        dogs = sum(told[i] == {places["dog"]} for i in np.flatnonzero(spoken)) if "dog" in places else 0
+        what = f"the same on {spoken.sum()} photos whose captions name one ({dogs} of them a dog)"
+        found.append(Figure(what, 100 * float(np.mean(right))))
     for what, rows in (("these", known), (f"{others.sum()} photos of other labels", others)):
         if rows.any():
             called, named = decision[rows] != Decision.UNKNOWN, decision[rows] == Decision.LABEL

@@ -14,15 +14,16 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from PIL import Image, ImageFilter
 from torch import Tensor, nn
 
 from models.families.convnext import ConvNeXt, ConvNeXtConfig
 from models.families.convnext_trunk import TrunkConfig
 from models.spec import IMAGENET_MEAN, IMAGENET_STD, Preprocess
 from models.training.corpus import WIDTH, clean
-from models.training.data import SMALL_SIDE, Floats, PhotoSet, batch_places
+from models.training.data import Floats, PhotoSet, as_small_jpeg, batch_places
 from models.training.depthwise import speed_up
-from models.training.label_head import LabelHeads, label_heads
+from models.training.label_head import RAREST, LabelHeads, label_heads, label_shares, leads_of
 from models.training.loop import half_precision
 from models.training.mixture import Mixture
 from models.training.pixels import colour_jitter, to_tensor
@@ -50,10 +51,13 @@ NUDGE = 0.05
 #: How much of the frequency of a label, and of a group's words, is taken out of what photos learn of texts. A fifth
 #: of the photos are dogs: without this whatever is furry, or nothing in particular, is taken for one.
 EVEN_LABELS, EVEN_GROUPS = 0.5, 1.0
-#: Share below which nothing counts as rarer: most labels without val photos have one train photo of 50,000.
-RAREST = 1e-4
-#: How much of a photo's distribution over labels is its own label; the rest is what the teacher sees in it. It is all
-#: that is said for the 636 labels of one photo: the head that has not met it does not know them.
+#: Share of the large photos that are shown as small ones are, and the short sides in px that they are reduced to.
+REDUCED, REDUCED_SIDES = 0.5, (40, 90)
+#: Share of the small photos whose edges are sharpened, and by how many per cent.
+SHARPENED, SHARPENINGS = 0.5, (30, 130)
+#: How much of a photo's distribution over labels is its own label, or what its captions name; the rest is what the
+#: teacher sees in it. It is all that is said for the 636 labels of one photo: the head that has not met it does not
+#: know them.
 OWN_LABEL = 0.3
 #: Crops at most this wide are cheap enough to be taken two batches at a time.
 CHEAP_SIDE = 64
@@ -93,12 +97,14 @@ class Signals:
     head_weight: Tensor  # (1000, 1280), the teacher's last layer
     head_bias: Tensor  # (1000,)
     labels_seen: LabelHeads  # which labels the teacher's features speak for
+    labels_own: list[tuple[int, ...]]  # for each photo its label, or those that its captions name
+    leads: Floats  # (labels,) of leads_of
     classes: NDArray[np.int64]  # (n, 32) strongest classes of the original
     log_probabilities: Floats  # (n, 32)
     label_vectors: Tensor  # (labels, d) unit
     concept_vectors: Tensor  # (concepts, d) unit: the words of groups, and the labels that have none
     concept_of: Tensor  # (labels, concepts) 1 where a label belongs to a concept, else 0
-    label_shares: Tensor  # (labels,) of the train photos that have a label
+    label_shares: Tensor  # (labels,) of the train photos that have labels_own
     class_vectors: Tensor  # (1000, d) unit, the words of the teacher's classes
     caption_vectors: Tensor  # (captions, d) unit
     caption_of: list[NDArray[np.int64]]  # for each photo the places of its captions
@@ -121,9 +127,15 @@ class TrunkBatch:
     log_probabilities: Tensor  # (n, 32)
     wide: Tensor  # (n,) bool, where crop and original show the same
     large: Tensor  # (n,) bool, where the teacher's word on the crop counts
-    labels: Tensor  # (n,) -1 where there is none
+    own: Tensor  # (n, labels) a photo's own label, or those its captions name; 0 where there is none
+    leads: Tensor  # (n, labels) what being sharp says of the label of a photo shown alone: see leads_of
     captioned: Tensor  # (m,) rows that have a caption
     captions: Tensor  # (m + others,) captions to be told apart, the rows' own first
+
+    @property
+    def lead(self) -> Tensor:
+        """(n, labels) `leads` of what is shown: a label's share of a mixture is the mean of its shares."""
+        return self.mixed.mean(self.leads.exp()).log()
 
     def to(self, device: torch.device) -> TrunkBatch:
         """The same on `device`."""
@@ -155,7 +167,6 @@ class TrunkRecipe:
         self.boxes = np.concatenate(
             [photos.crop_boxes(s) for s in CROP_SEEDS[: len(signals.features)]], axis=1
         )
-        self.small = photos.sizes.min(axis=1) <= SMALL_SIDE
         self.module = JointNet(ConvNeXtConfig(trunk, tuple(photos.labels)))
         self.module.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         speed_up(self.module)
@@ -168,19 +179,25 @@ class TrunkRecipe:
         rows = self.photos.train[places]
         rng = np.random.default_rng([self.seed, step, 1])
         crops = rng.integers(self.boxes.shape[1], size=len(rows))
-        pixels = to_tensor(self._pixels(rows, crops, side, rng), colour_jitter(len(rows), rng))
+        # Large photos that are shown as they are; the other large ones are shown as small ones look.
+        sharp = self.photos.large[rows] & (rng.random(len(rows)) >= REDUCED)
+        pixels = to_tensor(self._pixels(rows, crops, sharp, side, rng), colour_jitter(len(rows), rng))
         mixed = Mixture.draw(len(rows), side, self.mixed_share, rng)
         s = self.signals
         sets, within = np.divmod(crops, s.features[0].shape[1])
         seen = np.stack([s.features[k][i, c] for k, i, c in zip(sets, rows, within, strict=True)])
         every = np.mean([f[rows].astype(np.float32).mean(axis=1) for f in s.features], axis=0)
         # Trusted on the wide crop of photos whose original was large: there original and crop show the same.
-        wide = (within == 0) & ~self.small[rows]
+        wide = (within == 0) & self.photos.large[rows]
         said = np.array(
             [i for i, row in enumerate(rows) if mixed.pure[i] and len(s.caption_of[row])], np.int64
         )
-        own = np.array([rng.choice(s.caption_of[rows[i]]) for i in said], np.int64)
-        bank = np.concatenate([own, rng.integers(len(s.caption_vectors), size=512)])
+        told = np.array([rng.choice(s.caption_of[rows[i]]) for i in said], np.int64)
+        bank = np.concatenate([told, rng.integers(len(s.caption_vectors), size=512)])
+        own = torch.zeros(len(rows), len(self.photos.labels))
+        for i, row in enumerate(rows):
+            if owned := s.labels_own[row]:
+                own[i, list(owned)] = 1 / len(owned)
         return TrunkBatch(
             rows=torch.from_numpy(rows),
             pixels=mixed.pixels(pixels),
@@ -191,8 +208,10 @@ class TrunkRecipe:
             log_probabilities=torch.from_numpy(s.log_probabilities[rows]),
             wide=torch.from_numpy(wide) & mixed.pure,
             # The teacher is right about crops of large photos alone.
-            large=mixed.both(torch.from_numpy(~self.small[rows])),
-            labels=torch.from_numpy(self.photos.label_ids[rows]),
+            large=mixed.both(torch.from_numpy(self.photos.large[rows])),
+            own=own,
+            # Of photos with captions alone nobody knows how their labels are spread.
+            leads=torch.from_numpy((sharp & (self.photos.label_ids[rows] >= 0))[:, None] * s.leads),
             captioned=torch.from_numpy(said),
             captions=torch.from_numpy(bank),
         )
@@ -207,7 +226,7 @@ class TrunkRecipe:
             vectors = F.normalize(net.visual_projection(pooled).float(), dim=-1)
         found, classes = self._teacher_losses(predicted, batch)
         labels = batch.mixed.mean(self._labels(batch))
-        found["labels"] = F.cross_entropy(logits, labels)
+        found["labels"] = F.cross_entropy(logits + batch.lead, labels)
         found |= self._text_losses(vectors, labels, classes, batch)
         found["total"] = (
             4.0 * found["features"]
@@ -226,14 +245,17 @@ class TrunkRecipe:
         # The crop alone says what is in it, all crops together say it more surely.
         with half_precision(self.device):
             features = (batch.features + batch.photo_features) / 2
-            seen = self.signals.labels_seen.probabilities(features, batch.rows)
-        known = batch.labels >= 0
-        own = F.one_hot(batch.labels.clamp(min=0), seen.shape[1])
-        share = OWN_LABEL * known[:, None]
-        return share * own + (1 - share) * seen
+            seen = self.signals.labels_seen.logits(features, batch.rows)
+        share = OWN_LABEL * batch.own.sum(1, keepdim=True)
+        return OWN_LABEL * batch.own + (1 - share) * (seen + batch.leads).softmax(-1)
 
     def _pixels(
-        self, rows: NDArray[np.int64], crops: NDArray[np.int64], side: int, rng: np.random.Generator
+        self,
+        rows: NDArray[np.int64],
+        crops: NDArray[np.int64],
+        sharp: NDArray[np.bool_],
+        side: int,
+        rng: np.random.Generator,
     ) -> NDArray[np.uint8]:
         boxes = self.boxes[rows, crops]
         height, width = self.photos.sizes[rows, 0], self.photos.sizes[rows, 1]
@@ -244,10 +266,29 @@ class TrunkRecipe:
         )
         limits = np.stack([width, height, width, height], axis=1).astype(np.float32)
         boxes = np.clip(boxes, 0, limits)
-        rgb = np.stack([self.photos.crop(i, box, side) for i, box in zip(rows, boxes, strict=True)])
+        large = self.photos.large[rows]
+        scales = np.where(
+            large & ~sharp, rng.uniform(*REDUCED_SIDES, len(rows)) / np.minimum(height, width), 1
+        )
+        sharpenings = np.where(
+            ~large & (rng.random(len(rows)) < SHARPENED), rng.uniform(*SHARPENINGS, len(rows)), 0
+        )
+        looks = zip(rows, boxes, scales, sharpenings, strict=True)
+        rgb = np.stack([self._look(i, box, side, *look) for i, box, *look in looks])
         turned = rng.random(len(rows)) < 0.5
         rgb[turned] = rgb[turned, :, ::-1]
         return rgb
+
+    def _look(self, row: int, box: Floats, side: int, scale: float, sharpening: float) -> NDArray[np.uint8]:
+        """A crop (side, side, 3), of the photo reduced to `scale` of its size and kept as the small ones are where
+        that is not 1, its edges sharpened by `sharpening` per cent."""
+        size = side if scale == 1 else round(float((box[2:] - box[:2]).mean()) * scale)
+        image = Image.fromarray(self.photos.crop(row, box, size))
+        if scale != 1:
+            image = as_small_jpeg(image).resize((side, side), Image.Resampling.BICUBIC)
+        if sharpening:
+            image = image.filter(ImageFilter.UnsharpMask(side / 80, round(sharpening), 0))
+        return np.asarray(image)
 
     def _teacher_losses(self, predicted: Tensor, batch: TrunkBatch) -> tuple[dict[str, Tensor], Tensor]:
         s, mixed = self.signals, batch.mixed
@@ -268,8 +309,9 @@ class TrunkRecipe:
     ) -> dict[str, Tensor]:
         s, scale = self.signals, self.module.logit_scale.exp().clamp(max=100)
         # What is frequent is given its lead beforehand, so that the vectors need not learn it (arXiv 2007.07314).
-        often = EVEN_LABELS * s.label_shares.clamp(min=RAREST).log()
-        often_in_groups = EVEN_GROUPS * (s.label_shares @ s.concept_of).clamp(min=RAREST).log()
+        often = EVEN_LABELS * s.label_shares.clamp(min=RAREST).log() + batch.lead
+        in_groups = (s.label_shares * batch.lead.exp()) @ s.concept_of
+        often_in_groups = EVEN_GROUPS * in_groups.clamp(min=RAREST).log()
         by_class = F.kl_div((scale * vectors @ s.class_vectors.T).log_softmax(-1), classes, reduction="none")
         captions = vectors.new_zeros(())
         if len(batch.captioned):
@@ -292,7 +334,7 @@ def _mean(values: Tensor, where: Tensor) -> Tensor:
 
 def signals_of(photos: PhotoSet) -> Signals:
     """All signals of a data folder, computed on first use and cached (about 80 minutes of one core)."""
-    from models.training.corpus import SentenceTeacher, Space, captions
+    from models.training.corpus import SentenceTeacher, Space, captions, labels_own
     from models.training.teachers import class_names, classifier, crop_features, strongest_classes
 
     teacher = SentenceTeacher(photos.cache)
@@ -308,8 +350,8 @@ def signals_of(photos: PhotoSet) -> Signals:
     for place, photo in enumerate(owner):
         caption_of[photo].append(place)
     concepts, concept_of = concepts_of(photos)
-    known = photos.label_ids[photos.train][photos.label_ids[photos.train] >= 0]
-    shares = np.bincount(known, minlength=len(photos.labels)) / len(known)
+    own = labels_own(photos)
+    shares = label_shares(photos, own)
     by_class = class_names(photos.folder)
 
     def places(words: list[tuple[str, ...]]) -> Tensor:
@@ -323,12 +365,14 @@ def signals_of(photos: PhotoSet) -> Signals:
         head_weight=torch.from_numpy(weight),
         head_bias=torch.from_numpy(bias),
         labels_seen=label_heads(photos, features),
+        labels_own=own,
+        leads=leads_of(photos, shares),
         classes=classes,
         log_probabilities=log_probabilities,
         label_vectors=torch.from_numpy(space.place(names)),
         concept_vectors=places(concepts),
         concept_of=F.one_hot(torch.from_numpy(concept_of), len(concepts)).float(),
-        label_shares=torch.from_numpy(shares.astype(np.float32)),
+        label_shares=torch.from_numpy(shares),
         class_vectors=places(by_class),
         caption_vectors=torch.from_numpy(space.place(said)),
         caption_of=[np.array(places, np.int64) for places in caption_of],

@@ -23,15 +23,16 @@ from models.families.clip import CLIP
 from models.families.convnext_trunk import TrunkConfig
 from models.families.mae import MAEConfig
 from models.families.vit import Attention
+from models.runtime import open_model
 from models.spec import IMAGENET_MEAN, IMAGENET_STD
-from models.training import clip, convnext, mae, trunk, trunk_run
+from models.training import clip, convnext, evaluate, mae, trunk, trunk_run
 from models.training.attention import speed_up_attention
 from models.training.calibrate import SCALES
-from models.training.corpus import REACH, Space, clean, label_synonyms
-from models.training.data import PhotoSet, batch_places
+from models.training.corpus import REACH, Space, clean, label_synonyms, labels_own
+from models.training.data import PhotoSet, as_small_jpeg, batch_places
 from models.training.depthwise import speed_up, weight_gradient
-from models.training.everyday import STRANGE
-from models.training.label_head import LabelHeads, label_heads, shares_right
+from models.training.everyday import EVERYDAY, ONE_TEMPLATE, STRANGE
+from models.training.label_head import LabelHeads, label_heads, label_shares, leads_of, shares_right
 from models.training.loop import Run, averaged_weights, schedule, take_over, train
 from models.training.mixture import Mixture
 from models.training.pixels import colour_jitter, to_tensor
@@ -162,6 +163,8 @@ def drawn_signals(photos: PhotoSet) -> trunk.Signals:
             torch.tensor([[0.0, 0, 0, 0], [4, 0, 0, 0]]),
             torch.arange(n) % 2,
         ),
+        labels_own=labels_own(photos),
+        leads=np.array([0.2, -0.4, 0, 0], np.float32),
         feature_mean=torch.zeros(1280),
         feature_std=torch.ones(1280),
         head_weight=unit(1000, 1280),
@@ -479,18 +482,23 @@ def test_some_photos_lose_their_colours() -> None:
 
 def test_a_photo_is_its_own_label_and_what_the_teacher_sees_in_it(photos: PhotoSet) -> None:
     recipe = tiny_trunk(photos)
-    batch = replace(recipe.batch(0, 0.0), labels=torch.tensor([2, 0] + [-1] * 6))
     rows = photos.train[batch_places(len(photos.train), 8, 0, 0)[0]]
+    own, leads = torch.zeros(8, 4), torch.zeros(8, 4)
+    own[0, 2], own[1, 0], own[2, :2] = 1, 1, 0.5
+    # Where the lead outweighs what the head says.
+    leads[3, photos.label_ids[rows[3]]] = -20
+    batch = replace(recipe.batch(0, 0.0), own=own, leads=leads)
     every = np.concatenate(recipe.signals.features, axis=1)[rows].astype(np.float32).mean(1)
     torch.testing.assert_close(batch.photo_features, torch.from_numpy(every), atol=1e-4, rtol=1e-4)
     assert not torch.allclose(batch.photo_features, batch.features, atol=1e-3)
     heads, features = recipe.signals.labels_seen, (batch.features + batch.photo_features) / 2
-    seen = (features @ heads.weight[0].T + heads.bias[torch.from_numpy(rows) % 2]).softmax(-1)
+    seen = (features @ heads.weight[0].T + heads.bias[torch.from_numpy(rows) % 2] + leads).softmax(-1)
     found = recipe._labels(batch)
+    assert float(found[3, photos.label_ids[rows[3]]]) < 1e-3
     # bfloat16 keeps three digits.
-    torch.testing.assert_close(found[2:], seen[2:], atol=0.01, rtol=0.05)
-    own = trunk.OWN_LABEL * F.one_hot(torch.tensor([2, 0]), len(photos.labels))
-    torch.testing.assert_close(found[:2] - own, (1 - trunk.OWN_LABEL) * seen[:2], atol=0.01, rtol=0.05)
+    torch.testing.assert_close(found[3:], seen[3:], atol=0.01, rtol=0.05)
+    rest = found[:3] - trunk.OWN_LABEL * own[:3]
+    torch.testing.assert_close(rest, (1 - trunk.OWN_LABEL) * seen[:3], atol=0.01, rtol=0.05)
     torch.testing.assert_close(found.sum(1), torch.ones(8))
 
 
@@ -508,7 +516,7 @@ def test_label_heads_know_labels_from_features_and_are_fitted_once(
     features = drawn_signals(photos).features
     heads = label_heads(photos, features)
     crops = torch.from_numpy(features[0][photos.val, 1].astype(np.float32))
-    said = heads.probabilities(crops, torch.from_numpy(photos.val))
+    said = heads.logits(crops, torch.from_numpy(photos.val))
     assert said.argmax(1).tolist() == photos.label_ids[photos.val].tolist()
     assert list(shares_right(photos, features).values()) == [100, 100, 100, 100]
     kept = list(photos.cache.glob("label-heads-*"))
@@ -535,12 +543,158 @@ def test_a_photo_is_asked_about_at_a_head_that_has_not_met_it(
     seen, rows = torch.from_numpy(features[0, [row], 0].astype(np.float32)), torch.tensor([row])
     own = int(photos.label_ids[row])
     sure = [
-        float(replace(heads, strange=torch.full_like(heads.strange, k)).probabilities(seen, rows)[0, own])
+        float(
+            replace(heads, strange=torch.full_like(heads.strange, k)).logits(seen, rows).softmax(-1)[0, own]
+        )
         for k in range(len(heads.weight))
     ]
     own_head = int(heads.strange[row])
-    assert float(heads.probabilities(seen, rows)[0, own]) == pytest.approx(sure[own_head])
+    assert float(heads.logits(seen, rows).softmax(-1)[0, own]) == pytest.approx(sure[own_head])
     assert sure[own_head] < min(p for k, p in enumerate(sure) if k != own_head) - 0.1
+
+
+def test_a_photo_without_a_label_has_those_that_most_of_its_captions_name(
+    folder: Path, tmp_path: Path
+) -> None:
+    table = (folder / "index.csv").read_text(encoding="utf-8").splitlines()
+    said = (
+        "A Dog and an orange | two dogs on the beach | some dogs, one beach | the pizza | no beaches",
+        "Orange | an orange | oranges | dogs | dog",
+    )
+    for line, captions in enumerate(said, 1):
+        cells = table[line].split(",")
+        table[line] = ",".join([*cells[:4], "", f'"{captions}"', *cells[6:]])
+    table[3] = table[3].replace(",beach,", ",orange,")
+    (folder / "index.csv").write_text("\n".join(table) + "\n", encoding="utf-8")
+    photos = PhotoSet(folder, tmp_path / "other")
+    found = [[photos.labels[i] for i in own] for own in labels_own(photos)]
+    # "Orange" is a colour more often than a fruit.
+    assert found[:4] == [["beach", "dog"], [], ["orange"], ["car"]]
+
+
+def test_a_label_s_lead_is_how_much_more_of_the_large_photos_have_it(photos: PhotoSet) -> None:
+    small = photos.label_ids[1]
+    photos.large[:] = np.arange(16) % 4 != 1
+    shares = label_shares(photos, labels_own(photos))
+    np.testing.assert_allclose(shares, 0.25)
+    leads = leads_of(photos, shares)
+    # Three of nine large train photos are each other label's, three of twelve in all.
+    others = [i for i in range(4) if i != small]
+    np.testing.assert_allclose(leads[others], np.log(4 / 3), rtol=1e-5)
+    np.testing.assert_allclose(leads[small], np.log(1e-4 / 0.25), rtol=1e-5)
+
+
+def test_heads_do_not_learn_that_large_photos_have_other_labels(
+    photos: PhotoSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.training.label_head.EPOCHS", 300)
+    small = photos.label_ids[1]
+    photos.large[:] = photos.label_ids != small
+    # All that features tell is the size.
+    features = np.zeros((1, len(photos), 2, 1280), np.float16)
+    features[..., :200] = photos.large[:, None, None]
+    seen = torch.zeros(1, 1280)
+    seen[0, :200] = 1
+
+    def sure() -> float:
+        said = label_heads(photos, tuple(features)).logits(seen, torch.tensor([0]))
+        return float(said.softmax(-1)[0, small])
+
+    led = sure()
+    monkeypatch.setattr("models.training.label_head.leads_of", lambda photos, shares: np.zeros(4, np.float32))
+    assert led > 2 * sure()
+
+
+def test_a_large_photo_is_now_and_then_shown_as_a_small_one_is(
+    photos: PhotoSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = tiny_trunk(photos)
+    row = next(i for i in photos.train if photos.large[i])
+    box = np.array([0, 0, 112, 112], np.float32)
+
+    def detail(side: int, *look: float) -> float:
+        rgb = recipe._look(row, box, side, *look).astype(float)
+        assert rgb.shape == (side, side, 3)
+        return float(np.abs(np.diff(rgb, axis=1)).mean())
+
+    # The photo is noise: what is reduced loses most of it, what is sharpened has more.
+    assert detail(112, 0.5, 0) < 0.6 * detail(112, 1, 0) < 0.6 * detail(112, 1, 100)
+    np.testing.assert_array_equal(recipe._look(row, box, 112, 1, 0), photos.crop(row, box, 112))
+    # JPEG tells, too, where a crop is shown no larger than it was kept.
+    plain = photos.crop(row, box, 56)
+    kept = recipe._look(row, box, 56, 0.5, 0)
+    np.testing.assert_array_equal(kept, np.asarray(as_small_jpeg(Image.fromarray(plain))))
+    assert np.abs(kept.astype(int) - plain).mean() > 1
+
+
+def test_which_photos_are_reduced_which_sharpened_and_which_know_that_they_are_large(
+    photos: PhotoSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = tiny_trunk(photos)
+    recipe.mixed_share = 0.0
+    rows = photos.train[batch_places(len(photos.train), 8, 0, 0)[0]]
+    photos.label_ids[rows[photos.large[rows]][0]] = -1
+    large, labelled = photos.large[rows], photos.label_ids[rows] >= 0
+    assert 0 < (large & labelled).sum() < large.sum() < 8
+
+    def batch(reduced: float, sharpened: float) -> trunk.TrunkBatch:
+        monkeypatch.setattr(trunk, "REDUCED", reduced)
+        monkeypatch.setattr(trunk, "SHARPENED", sharpened)
+        return recipe.batch(0, 1.0)
+
+    plain, small, sharp = batch(0, 0), batch(1, 0), batch(0, 1)
+
+    def unlike(other: trunk.TrunkBatch) -> list[bool]:
+        return (plain.pixels != other.pixels).flatten(1).any(1).tolist()
+
+    assert unlike(small) == large.tolist()
+    assert unlike(sharp) == (~large).tolist()
+    leading = (plain.leads == torch.from_numpy(recipe.signals.leads)).all(1)
+    assert leading.tolist() == (large & labelled).tolist()
+    assert not small.leads.any()
+
+
+def test_of_a_mixture_a_label_s_share_is_the_mean_of_its_shares(photos: PhotoSet) -> None:
+    leads = torch.tensor([[0.0, -5, 1, 0], [0, 0, 0, 0]])
+    mixed = Mixture(torch.tensor([1, 0]), torch.tensor([0.5, 1]), (None, None))
+    batch = replace(tiny_trunk(photos).batch(0, 0.0), leads=leads, mixed=mixed)
+    torch.testing.assert_close(batch.lead[0].exp(), (leads[0].exp() + 1) / 2)
+    torch.testing.assert_close(batch.lead[1], leads[1])
+
+
+def test_the_classifier_is_given_the_lead_too(photos: PhotoSet) -> None:
+    recipe = tiny_trunk(photos)
+    with torch.no_grad():
+        recipe.module.classifier.classifier.bias.copy_(torch.tensor([0.0, 9, 0, 0]))
+        recipe.module.classifier.classifier.weight.zero_()
+        batch = replace(recipe.batch(0, 0.0), own=F.one_hot(torch.zeros(8).long(), 4).float())
+        plain, led = (
+            recipe.losses(replace(batch, leads=torch.tensor([0, lead, 0, 0]).expand(8, -1)))["labels"]
+            for lead in (0.0, -20.0)
+        )
+    # What keeps the first label from coming first is that the second leads.
+    assert float(led) < float(plain) - 2
+
+
+def test_a_sharp_photo_does_not_learn_that_it_is_not_what_only_small_photos_show(photos: PhotoSet) -> None:
+    recipe = tiny_trunk(photos)
+    recipe.mixed_share = 0.0
+    batch, labels = recipe.batch(0, 0.0), F.one_hot(torch.full((8,), 2), 4).float()
+    vectors = unit(8, 384, seed=9)
+
+    def push(lead: float) -> list[Tensor]:
+        leads = torch.tensor([0, lead, 0, 0]).expand(8, -1)
+        read = recipe.signals.label_vectors.clone().requires_grad_()
+        groups = recipe.signals.concept_vectors.clone().requires_grad_()
+        recipe.signals = replace(recipe.signals, label_vectors=read, concept_vectors=groups)
+        found = recipe._text_losses(vectors, labels, torch.full((8, 1000), 1e-3), replace(batch, leads=leads))
+        return list(torch.autograd.grad(found["label_texts"] + found["group_texts"], (read, groups)))
+
+    plain, led = push(0.0), push(-9.0)
+    assert float(led[0][1].norm()) < 1e-3 * float(plain[0][1].norm())
+    assert float(led[0][0].norm()) > float(plain[0][0].norm())
+    # The second group is that label's and a rarer one's.
+    assert float(led[1][1].norm()) < 0.5 * float(plain[1][1].norm())
 
 
 def test_the_trunk_learns_the_labels(photos: PhotoSet, tmp_path: Path) -> None:
@@ -692,7 +846,7 @@ def test_the_second_run_of_the_text_tower_tells_labels_apart(photos: PhotoSet, t
 def test_every_kind_of_folder_is_measured_and_its_card_written(
     bundles: dict[str, Path], photos: PhotoSet
 ) -> None:
-    from models.training.evaluate import evaluate, write_card
+    from models.training.evaluate import write_card
 
     wanted = {
         "clip": "20 everyday labels",
@@ -700,7 +854,7 @@ def test_every_kind_of_folder_is_measured_and_its_card_written(
         "mae": "PSNR of hidden patches",
     }
     for name, folder in bundles.items():
-        figures = evaluate(folder, photos)
+        figures = evaluate.evaluate(folder, photos)
         assert any(figure.name.startswith(wanted[name]) for figure in figures)
         assert all(np.isfinite(figure.value) for figure in figures)
         write_card(folder, figures, "measured")
@@ -730,6 +884,46 @@ def test_the_command_trains_an_autoencoder_from_start_to_folder(
     spec = read_spec(tmp_path / "out" / "pinhole-mae")
     assert spec.family == "mae"
     assert spec.preprocess.size == (112, 112)
+
+
+def test_a_photo_whose_captions_name_an_everyday_label_is_measured_by_it(
+    photos: PhotoSet, bundles: dict[str, Path]
+) -> None:
+    model = open_model(bundles["clip"], device="cpu", engine="torch", precision="float32")
+    row = int(photos.val[0])
+    photos.label_ids[row] = -1
+    photos.rows[row] = replace(photos.rows[row], label="", captions=("A dog .",) * 3)
+    everyday = evaluate.in_templates(model, list(EVERYDAY), [ONE_TEMPLATE])
+
+    def right(word: str) -> float:
+        images = np.repeat(everyday[[list(EVERYDAY).index(word)]], len(photos.val), axis=0)
+        found = [f for f in evaluate._everyday(model, photos, images) if "captions" in f.name]
+        assert [f.name for f in found] == ["the same on 1 photos whose captions name one (1 of them a dog)"]
+        return found[0].value
+
+    assert right("dog") == 100
+    assert right("pizza") == 0
+
+
+def test_large_photos_are_measured_as_they_are_and_reduced(
+    photos: PhotoSet, bundles: dict[str, Path]
+) -> None:
+    small = evaluate.reduced(photos.rgb(1))
+    assert small.shape == (64, 80, 3)
+    model = open_model(bundles["clip"], device="cpu", engine="torch", precision="float32")
+    shown = np.unique(photos.label_ids)
+    # None of the label's train photos is large; of the val photos all but the first and the last are.
+    photos.large[(photos.label_ids == 0) & (np.arange(16) < 12)] = False
+    truth = photos.label_ids[photos.val]
+    scores = np.eye(4, dtype=np.float32)[np.where(truth == 2, 0, truth)]
+    figures = evaluate._sizes(model, photos, photos.val, scores, np.eye(4, 384, dtype=np.float32), shown)
+    large = photos.large[photos.val]
+    values = [f.value for f in figures]
+    assert f"{large.sum()} val photos" in figures[0].name
+    assert "one of the 1 labels" in figures[1].name
+    assert values[0] == pytest.approx(100 * np.mean(truth[large] != 2))
+    assert values[1] == pytest.approx(100 * np.mean(np.isin(truth[large], (0, 2))))
+    assert values[4] == pytest.approx(100 * np.mean(truth[large] == 0))
 
 
 def test_top_counts_rows_whose_own_column_is_high() -> None:
@@ -767,7 +961,6 @@ def test_the_probe_takes_the_strength_that_holds_on_photos_it_was_not_taught() -
 
 
 def test_full_size_photos_of_the_packages_are_measured(bundles: dict[str, Path], tmp_path: Path) -> None:
-    from models.runtime import open_model
     from models.training.full_size import LABELS, TRUTH, found, full_size_figures
 
     assert all(set(labels) <= set(LABELS) for labels in TRUTH.values())
@@ -887,6 +1080,22 @@ def test_a_run_begins_from_finished_models(
     assert not unknown
 
 
+def test_the_text_tower_is_taken_from_a_run_or_from_a_finished_model(
+    bundles: dict[str, Path], tmp_path: Path
+) -> None:
+    run, recipe = Run(tmp_path / "text", steps=1), text_recipe()
+    with pytest.raises(DataError, match="nothing to begin from"):
+        clip._train_or_take(recipe, tmp_path / "nowhere", run)
+    clip._train_or_take(recipe, bundles["clip"], run)
+    kept = clip.kept_text(bundles["clip"])
+    assert all(torch.equal(recipe.module.state_dict()[name], tensor) for name, tensor in kept.items())
+    clip._train_or_take(recipe, None, run)
+    after = text_recipe()
+    clip._train_or_take(after, run.out, run)
+    for name, tensor in averaged_weights(run.checkpoint).items():
+        torch.testing.assert_close(after.module.state_dict()[name], tensor)
+
+
 def test_a_run_begins_once_and_goes_on_where_it_was(
     photos: PhotoSet, bundles: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -930,7 +1139,7 @@ def test_a_run_can_train_the_projection_alone(
 def test_what_is_frequent_is_no_more_likely_for_it(photos: PhotoSet) -> None:
     recipe = tiny_trunk(photos)
     recipe.mixed_share = 0.0
-    batch = recipe.batch(0, 0.0)
+    batch = replace(recipe.batch(0, 0.0), leads=torch.zeros(8, 4))
     vectors, s = unit(8, 384, seed=9), recipe.signals
     labels = torch.full((8, 4), 0.25)
 

@@ -58,15 +58,17 @@ _CLIP_RECIPE = """## Recipe
 - Words that no label carried work less well than the labels themselves; read the figures for synonyms. WordNet or LVIS
   told the text tower what 36 of those sixty synonyms mean (the other 24 have figures of their own); seventeen (puma,
   chimp, ladybird, ...) stood among the words of a class of the image teacher.
-- Several templates together are no better than one: all of them were taught to say the same, and which one is a few
-  photos ahead is chance. Sentences that it was never told cost a little; read the figures.
+- Several templates together are no better than one, and two photos of 2,688 behind the best: all of them were taught
+  to say the same. Sentences that it was never told cost a little; read the figures.
+- How sharp a photo is still tells it something of the label that it should not: read the figures for large photos that
+  were reduced.
 - The val figures are on small photos of the same sources as the training data; expect less on others.
 - Full-size photos are harder: of 24 sample photos (Pinhole's own and those of scikit-image and scikit-learn) among 36
-  labels, 15 came out right (a bar, a temple, a dahlia and a water lily as flowers, a motorcycle, a close cat, a
-  bridge, a mountain, dogs, cyclists, a falcon, a rocket, a cup of coffee, coins, a street with a stop sign), 12 with
-  the weights before these; a shop, a cat on an armchair and a distant mountain road did not. It still takes furry
-  things for dogs, of which it saw many kinds: bear cubs, a sleeping fox, that cat. It called street carts a bicycle
-  and an astronaut a shop.
+  labels, 14 came out right (a bar, a temple, a dahlia and a water lily as flowers, a motorcycle, a close cat, a
+  bridge, a mountain, dogs, cyclists, a rocket, a cup of coffee, coins, a street with a stop sign), 15 with the weights
+  before these, which were less sure of what is right; a shop, a cat on an armchair and a distant mountain road did
+  not. It still takes furry things for dogs, of which it saw many kinds: bear cubs, a sleeping fox, that cat. It called
+  street carts a bicycle, a falcon a tree and an astronaut a cup of coffee.
   (`python -m models.training.full_size FOLDER --data DIR`)
 """
 
@@ -75,21 +77,28 @@ _CONVNEXT_INTRO = """A small ConvNeXt classifier over 1,320 everyday labels (7.3
 
 _CONVNEXT_RECIPE = """## Recipe
 
-Five runs on shared CPU cores in bfloat16, each begun from the weights of the one before. The first, of a network with
-320 channels in its last stage: 24,100 steps of 64 crops (90 minutes of one core) at 48, 64, 96, then 112 px, on two
-crops of every photo. The second, the last stage anew and wider: 16,160 steps (105 minutes) of 128 crops at 48 and 64
-px, then 64 crops at 96 and 112 px, on four crops of every photo, mirrored, shifted a little, their colours jittered.
-The third: 16,372 steps (106 minutes) at 64, 96 and 112 px, half of every batch shown as mixtures of two photos
-(CutMix, a third of them mixup), since the labels of 58,000 photos had been learned by heart. The fourth: 13,897 steps
-(96 minutes of two cores) at 64, 96 and 112 px, three tenths mixtures; what a photo shows is no longer one label but
-to seven tenths what a linear layer on the teacher's features sees in it, which is right on 57 of 100 val photos. Then
-1,668 steps (4 minutes) of the projection into the text space alone, with the lead of frequent labels and groups taken
-out: a fifth of the photos are dogs. The fifth run: 8,952 steps (86 minutes of two cores) with three blocks more in
-the third stage, at 64, 96 and 112 px, in batches of 64 to 256, half mixtures, a tenth of the photos grey, on eight
-crops of every photo; what the teacher sees is now said by linear layers that have not met the photo, since the
-network had come to be right on 86 of 100 train photos and 44 of val. All signals at once: a teacher's 1,280 features
-of the very crop, its classes, the labels, and the texts of labels, groups, the teacher's classes and captions. AdamW,
-cosine, moving average of the weights.
+Seven runs on shared CPU cores in bfloat16, each begun from the weights of the one before. The first, of a network
+with 320 channels in its last stage: 24,100 steps of 64 crops (90 minutes of one core) at 48, 64, 96, then 112 px, on
+two crops of every photo. The second, the last stage anew and wider: 16,160 steps (105 minutes) of 128 crops at 48 and
+64 px, then 64 crops at 96 and 112 px, on four crops of every photo, mirrored, shifted a little, their colours
+jittered. The third: 16,372 steps (106 minutes) at 64, 96 and 112 px, half of every batch shown as mixtures of two
+photos (CutMix, a third of them mixup), since the labels of 58,000 photos had been learned by heart. The fourth:
+13,897 steps (96 minutes of two cores) at 64, 96 and 112 px, three tenths mixtures; what a photo shows is no longer
+one label but to seven tenths what a linear layer on the teacher's features sees in it, which is right on 57 of 100
+val photos. Then 1,668 steps (4 minutes) of the projection into the text space alone, with the lead of frequent labels
+and groups taken out: a fifth of the photos are dogs. The fifth run: 8,952 steps (86 minutes of two cores) with three
+blocks more in the third stage, at 64, 96 and 112 px, in batches of 64 to 256, half mixtures, a tenth of the photos
+grey, on eight crops of every photo; what the teacher sees is now said by linear layers that have not met the photo,
+since the network had come to be right on 86 of 100 train photos and 44 of val. The sixth: 6,498 steps (86 minutes of
+two cores) at 64, 96 and 112 px. Most labels have photos of 64 px alone or of 112 px alone, and the network had
+learned how sharp a photo is as a sign of its label. So half of the large photos are shown reduced and with the marks
+of JPEG, half of the small ones sharpened, what a photo says of its label by being large is given to the loss
+beforehand instead of being learned (before step 3,400 not quite rightly for mixtures), and photos that have captions
+alone learn the labels that their captions name. The seventh, 1,131 steps of 128 (16 minutes) at 112 px and half the
+rate, began at the mean of the sixth and the fifth. The weights are half the fifth's and a quarter each of the last
+two's (`--trunk` takes several): as good on val as the fifth, and on sharp photos nearly what the sixth is. All
+signals at once: a teacher's 1,280 features of the very crop, its classes, the labels, and the texts of labels,
+groups, the teacher's classes and captions. AdamW, cosine, moving average of the weights.
 
 ## Limits seen
 

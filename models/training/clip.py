@@ -124,7 +124,12 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     parser = arguments("Train the bundled CLIP")
     parser.add_argument("--text", type=Path, help="a folder with a finished first run of the text tower")
-    parser.add_argument("--trunk", type=Path, help="a checkpoint.safetensors of models.training.convnext")
+    parser.add_argument(
+        "--trunk",
+        type=Path,
+        nargs="+",
+        help="a checkpoint.safetensors of models.training.convnext, or several, whose mean is taken",
+    )
     parser.add_argument(
         "--aligned",
         type=Path,

@@ -23,7 +23,12 @@ def export(trunk: JointNet, folder: Path) -> None:
 def main(argv: Sequence[str] | None = None) -> None:
     """Train (or take over --trunk), then write the model folder to --out/pinhole-convnext."""
     parser = arguments("Train the bundled ConvNeXt classifier")
-    parser.add_argument("--trunk", type=Path, help="export this checkpoint instead of training")
+    parser.add_argument(
+        "--trunk",
+        type=Path,
+        nargs="+",
+        help="export this checkpoint instead of training, or the mean of several (and of models/bundled)",
+    )
     parser.add_argument(
         "--only", default="", help="train what begins with this name alone (visual_projection)"
     )

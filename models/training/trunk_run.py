@@ -15,7 +15,6 @@ from models.registry import find
 from models.training.data import PhotoSet
 from models.training.loop import (
     Run,
-    averaged_weights,
     half_precision,
     kept_weights,
     take_all,
@@ -48,10 +47,19 @@ def train_trunk(
     return recipe.module.cpu().eval()
 
 
-def kept_trunk(photos: PhotoSet, checkpoint: Path, trunk: TrunkConfig = SIZES) -> JointNet:
-    """The averaged weights of a run that is finished, or still going on."""
-    net = JointNet(ConvNeXtConfig(trunk, tuple(photos.labels)))
-    net.load_state_dict(averaged_weights(checkpoint))
+def kept_trunk(photos: PhotoSet, kept: Sequence[Path], trunk: TrunkConfig = SIZES) -> JointNet:
+    """The mean of the weights in `kept`: checkpoints of runs (finished or not), and folders of two finished models.
+
+    Runs that were begun from one another lie in one basin: the mean of two knows what either learned (Wortsman et al.
+    2022, arXiv 2203.05482). DataError where one does not fit the photos.
+    """
+    nets = [JointNet(ConvNeXtConfig(trunk, tuple(photos.labels))) for _ in kept]
+    for net, place in zip(nets, kept, strict=True):
+        weights = finished(place, photos.labels) if place.is_dir() else kept_weights(place)
+        take_all(net, weights, but="teacher_head.")
+    states = [net.state_dict() for net in nets]
+    net = nets[0]
+    net.load_state_dict({name: torch.stack([s[name] for s in states]).mean(0) for name in states[0]})
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return net.eval()
 

@@ -1115,6 +1115,32 @@ def test_a_run_begins_once_and_goes_on_where_it_was(
     assert sides == [trunk_run.FROM_CHANCE, trunk_run.FROM_WEIGHTS, trunk_run.FROM_WEIGHTS]
 
 
+def test_the_mean_of_a_run_and_of_finished_models_is_taken(photos: PhotoSet, tmp_path: Path) -> None:
+    from models.bundle import write_bundle
+
+    first = tiny_trunk(photos)
+    convnext.export(first.module.eval(), tmp_path / "pinhole-convnext")
+    whole = clip.assemble(first.module, text_recipe().module)
+    tokenizer = drawn_texts()[1].to_str()  # type: ignore[attr-defined]
+    write_bundle(
+        tmp_path / "pinhole-clip", whole, whole.config.to_hf(), trunk.PREPROCESS, tokenizer, "# clip\n"
+    )
+    before = {name: tensor.clone() for name, tensor in first.module.state_dict().items()}
+    run = Run(tmp_path / "run", steps=3)
+    after = train(first, run)
+    mean = trunk_run.kept_trunk(photos, [tmp_path, run.checkpoint], TINY).state_dict()
+    moved = 0
+    for name, tensor in mean.items():
+        # The teacher's head is no part of finished models, and of no use here. These are float16.
+        if not name.startswith("teacher_head."):
+            torch.testing.assert_close(tensor, (before[name] + after[name]) / 2, atol=1e-3, rtol=1e-3)
+            moved += not torch.equal(before[name], after[name])
+    assert moved > 20
+    wider = replace(TINY, hidden_sizes=(16, 16, 32, 48))
+    with pytest.raises(DataError, match="another network"):
+        trunk_run.kept_trunk(photos, [run.checkpoint], wider)
+
+
 def test_a_run_can_train_the_projection_alone(
     photos: PhotoSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -1128,7 +1154,7 @@ def test_a_run_can_train_the_projection_alone(
     changed = {name for name, tensor in net.state_dict().items() if not torch.equal(tensor, before[name])}
     assert changed == {"visual_projection.weight"}
     # Its checkpoint is whole all the same, and a run that goes on from it does not forget the rest.
-    kept = trunk_run.kept_trunk(photos, again.checkpoint, TINY).state_dict()
+    kept = trunk_run.kept_trunk(photos, [again.checkpoint], TINY).state_dict()
     assert all(torch.equal(kept[name], tensor) for name, tensor in net.state_dict().items())
     later = replace(again, steps=4, resume=True)
     net = trunk_run.train_trunk(photos, later, TINY, run.checkpoint, only="visual_projection")

@@ -102,7 +102,8 @@ def clip_figures(model: Model, photos: PhotoSet) -> list[Figure]:
     names = [clean(photos.labels[i]) for i in shown]
     known = label_ids >= 0
     truth = np.searchsorted(shown, label_ids[known])
-    single = {t: images[known] @ in_templates(model, names, [t]).T for t in ENSEMBLE}
+    texts = {t: in_templates(model, names, [t]) for t in ENSEMBLE}
+    single = {t: images[known] @ v.T for t, v in texts.items()}
     best = max(top(s, truth) for s in single.values())
     together = images[known] @ in_templates(model, names, ENSEMBLE).T
     one = single[ONE_TEMPLATE]
@@ -122,7 +123,7 @@ def clip_figures(model: Model, photos: PhotoSet) -> list[Figure]:
         if len(sentences) > 1:
             value = top(images[known] @ in_templates(model, names, sentences).T, truth) - top(one, truth)
             figures.append(Figure(f"{what} together, minus one template", value))
-    chosen = offers(images[known], in_templates(model, names, [ONE_TEMPLATE]), truth)
+    chosen = offers(images[known], texts[ONE_TEMPLATE], truth)
     figures += [
         Figure(
             f"top-1 when {chosen.shape[1]} labels are offered", 100 * float(np.mean(chosen.argmax(1) == 0))
@@ -132,8 +133,9 @@ def clip_figures(model: Model, photos: PhotoSet) -> list[Figure]:
             calibration_error(chosen, model.scale),
         ),
     ]
-    figures += _sizes(model, photos, rows[known], one, in_templates(model, names, [ONE_TEMPLATE]), shown)
-    figures += _everyday(model, photos, images)
+    own = labels_own(photos)
+    figures += _sizes(model, photos, rows[known], one, texts[ONE_TEMPLATE], shown, own)
+    figures += _everyday(model, photos, images, own)
     figures += _synonyms(model, photos, images, names, shown)
     figures += _captions(model, photos, images)
     if SHOTS:
@@ -142,14 +144,20 @@ def clip_figures(model: Model, photos: PhotoSet) -> list[Figure]:
 
 
 def _sizes(
-    model: Model, photos: PhotoSet, rows: Ints, scores: Floats, texts: Floats, shown: Ints
+    model: Model,
+    photos: PhotoSet,
+    rows: Ints,
+    scores: Floats,
+    texts: Floats,
+    shown: Ints,
+    own: Sequence[tuple[int, ...]],
 ) -> list[Figure]:
     """Whether a label is told by how sharp its photos happen to be: large photos, and the same reduced."""
     large = photos.large[rows]
     if not large.any():
         return []
     truth = np.searchsorted(shown, photos.label_ids[rows[large]])
-    rare = leads_of(photos, label_shares(photos, labels_own(photos)))[shown] < RARE
+    rare = leads_of(photos, label_shares(photos, own))[shown] < RARE
     found = []
     for what, seen in (
         (f"the {large.sum()} val photos of 112 px", scores[large]),
@@ -171,7 +179,7 @@ def reduced(rgb: Bytes) -> Bytes:
     return np.asarray(as_small_jpeg(small))
 
 
-def _everyday(model: Model, photos: PhotoSet, images: Floats) -> list[Figure]:
+def _everyday(model: Model, photos: PhotoSet, images: Floats, own: Sequence[tuple[int, ...]]) -> list[Figure]:
     """Twenty labels alone, and what the program's own bars then say of photos of them, and of other things."""
     places = {
         label: number
@@ -188,13 +196,12 @@ def _everyday(model: Model, photos: PhotoSet, images: Floats) -> list[Figure]:
     others = ~known & (photos.label_ids[photos.val] >= 0)
     found = [Figure(f"20 everyday labels, top-1 on {known.sum()} photos", value, "%", 70, 88)]
     # Larger photos than most of those that have labels, and what five people said of each.
-    own = labels_own(photos)
     told = [{places[photos.labels[k]] for k in own[i] if photos.labels[k] in places} for i in photos.val]
     spoken = np.array([bool(t) for t in told]) & (photos.label_ids[photos.val] < 0)
     if spoken.any():
         best = (images @ texts.T).argmax(axis=1)
         right = [best[i] in told[i] for i in np.flatnonzero(spoken)]
-        dogs = sum(told[i] == {places["dog"]} for i in np.flatnonzero(spoken)) if "dog" in places else 0
+        dogs = sum(told[i] == {places.get("dog")} for i in np.flatnonzero(spoken))
         what = f"the same on {spoken.sum()} photos whose captions name one ({dogs} of them a dog)"
         found.append(Figure(what, 100 * float(np.mean(right))))
     for what, rows in (("these", known), (f"{others.sum()} photos of other labels", others)):

@@ -309,8 +309,9 @@ class TrunkRecipe:
     ) -> dict[str, Tensor]:
         s, scale = self.signals, self.module.logit_scale.exp().clamp(max=100)
         # What is frequent is given its lead beforehand, so that the vectors need not learn it (arXiv 2007.07314).
-        often = EVEN_LABELS * s.label_shares.clamp(min=RAREST).log() + batch.lead
-        in_groups = (s.label_shares * batch.lead.exp()) @ s.concept_of
+        lead = batch.lead
+        often = EVEN_LABELS * s.label_shares.clamp(min=RAREST).log() + lead
+        in_groups = (s.label_shares * lead.exp()) @ s.concept_of
         often_in_groups = EVEN_GROUPS * in_groups.clamp(min=RAREST).log()
         by_class = F.kl_div((scale * vectors @ s.class_vectors.T).log_softmax(-1), classes, reduction="none")
         captions = vectors.new_zeros(())

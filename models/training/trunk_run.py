@@ -55,8 +55,7 @@ def kept_trunk(photos: PhotoSet, kept: Sequence[Path], trunk: TrunkConfig = SIZE
     """
     nets = [JointNet(ConvNeXtConfig(trunk, tuple(photos.labels))) for _ in kept]
     for net, place in zip(nets, kept, strict=True):
-        weights = finished(place, photos.labels) if place.is_dir() else kept_weights(place)
-        take_all(net, weights, but="teacher_head.")
+        take_all(net, _weights_at(place, photos.labels), but="teacher_head.")
     states = [net.state_dict() for net in nets]
     net = nets[0]
     net.load_state_dict({name: torch.stack([s[name] for s in states]).mean(0) for name in states[0]})
@@ -71,13 +70,17 @@ def begin(recipe: TrunkRecipe, start: Path) -> None:
     Finished models have no head for the teacher's features any more: it is fitted anew. DataError where they do not
     fit the photos or each other.
     """
-    kept = finished(start, recipe.photos.labels) if start.is_dir() else kept_weights(start)
+    kept = _weights_at(start, recipe.photos.labels)
     deeper = new_blocks(recipe.module, kept)
     if not start.is_dir():
         take_over(recipe.module, kept)
         return
     take_all(recipe.module, kept, but=("teacher_head.", *deeper))
     fit_teacher_head(recipe)
+
+
+def _weights_at(place: Path, labels: Sequence[str]) -> dict[str, Tensor]:
+    return finished(place, labels) if place.is_dir() else kept_weights(place)
 
 
 @torch.no_grad()

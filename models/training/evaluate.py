@@ -123,6 +123,13 @@ def clip_figures(model: Model, photos: PhotoSet) -> list[Figure]:
         if len(sentences) > 1:
             value = top(images[known] @ in_templates(model, names, sentences).T, truth) - top(one, truth)
             figures.append(Figure(f"{what} together, minus one template", value))
+    alone = [top(images[known] @ in_templates(model, names, [t]).T, truth) for t in STRANGE]
+    figures.append(
+        Figure(
+            "these sentences, each alone, in the mean, minus one template",
+            float(np.mean(alone)) - top(one, truth),
+        )
+    )
     chosen = offers(images[known], texts[ONE_TEMPLATE], truth)
     figures += [
         Figure(

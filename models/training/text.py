@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,9 +33,10 @@ from models.training.corpus import (
     wordnet,
 )
 from models.training.data import Floats, PhotoSet, unit
+from models.training.everyday import STRANGE
 from models.training.loop import half_precision
 from models.training.meanings import plural, pull_to_look_alikes, pull_to_neighbours, pull_together
-from models.training.sentences import Sentences
+from models.training.sentences import Sentences, Surroundings, surroundings
 from models.training.teachers import class_names
 
 if TYPE_CHECKING:
@@ -174,6 +175,7 @@ class Texts:
     sentence_vectors: Tensor  # (sentences, 384) unit
     label_vectors: Tensor  # (labels, 384) unit, in the order of PhotoSet.labels
     token_vectors: Tensor  # (tokens, 384) unit, where the texts of single tokens lie
+    around: Surroundings = field(default_factory=Surroundings)
 
 
 def texts_of(photos: PhotoSet, tokenizer: Tokenizer) -> Texts:
@@ -213,20 +215,43 @@ def texts_of(photos: PhotoSet, tokenizer: Tokenizer) -> Texts:
     own = np.array([place[label] for label in labels], np.int64)
     moved = pull_to_neighbours(moved, space.place(label_vectors), own)
     near = {word for synset in synsets if not set(labels).isdisjoint(synset) for word in synset}
-    near |= words | everyday | said_words([said[i] for i in kept] + others, place)
+    sentences = [said[i] for i in kept] + others
+    near |= words | everyday | said_words(sentences, place)
     return Texts(
         names=names,
         raw_vectors=torch.from_numpy(placed),
         name_vectors=torch.from_numpy(moved),
         clip_vectors=torch.from_numpy(clip_vectors),
         common=np.array(sorted(place[word] for word in near), np.int64),
-        sentences=[said[i] for i in kept] + others,
+        sentences=sentences,
         sentence_vectors=torch.from_numpy(
             np.concatenate([space.place(said_vectors[kept]), space.place(teacher.vectors(others))])
         ),
         label_vectors=torch.from_numpy(space.place(label_vectors)),
         token_vectors=torch.from_numpy(space.place(teacher.vectors(_token_texts(tokenizer)))),
+        around=spoken(names, placed, space.place(label_vectors), sentences),
     )
+
+
+#: Cosine of a noun to the nearest label below which it is taken for what no photo shows ("audit", "irony"), and from
+#: which on for a thing.
+UNSEEN, SEEN = 0.35, 0.5
+
+
+def spoken(
+    names: Sequence[str], vectors: Floats, label_vectors: Floats, sentences: Iterable[str]
+) -> Surroundings:
+    """What the sentences say around things; `vectors` (names, d) and `label_vectors` (labels, d) say what things are.
+
+    The words that the evaluation keeps untold are no asides.
+    """
+    parts = np.array_split(vectors, max(1, len(vectors) // 4096))
+    near = np.concatenate([(part @ label_vectors.T).max(axis=1) for part in parts])
+    untold = {word for sentence in STRANGE for word in re.findall(r"[a-z]+", sentence)}
+    things = {name for name, most in zip(names, near, strict=True) if most >= SEEN}
+    unseen = (name for name, most in zip(names, near, strict=True) if most < UNSEEN)
+    asides = [word for word in unseen if re.fullmatch(r"[a-z]{3,10}", word) and word not in untold]
+    return surroundings(sentences, things, asides)
 
 
 def everyday_groups(names: Iterable[str], synonyms: Iterable[str]) -> list[tuple[str, ...]]:
@@ -309,7 +334,7 @@ class TextRecipe:
         torch.manual_seed(seed)
         self.device = torch.device(device)
         self.texts, self.tokenizer, self.seed, self.labels = texts, tokenizer, seed, labels
-        self.sentences = Sentences(texts.names)
+        self.sentences = Sentences(texts.names, texts.around)
         self.module = TextNet(config or text_config(tokenizer))
         self.module.start_from(texts.token_vectors)
         self.module.to(self.device)

@@ -36,12 +36,13 @@ from models.training.label_head import LabelHeads, label_heads, label_shares, le
 from models.training.loop import Run, averaged_weights, schedule, take_over, train
 from models.training.mixture import Mixture
 from models.training.pixels import colour_jitter, to_tensor
-from models.training.sentences import TEMPLATES, Sentences
+from models.training.sentences import TEMPLATES, Sentences, Surroundings, surroundings
 from models.training.text import (
     LabelPlaces,
     TextRecipe,
     Texts,
     encode,
+    spoken,
     text_config,
     train_tokenizer,
 )
@@ -219,6 +220,31 @@ def test_no_sentence_makes_another_word_of_it() -> None:
     ]
     assert any("plush poodle" in text for text in drawn)
     assert not any("toy poodle" in text for text in drawn)
+
+
+def test_words_around_things_come_from_what_people_write() -> None:
+    said = ["a man walks with his two dogs along the very old bridge in june", "nothing to see here"]
+    found = surroundings(said, {"dog", "bridge", "man"}, ["irony"])
+    assert found.before == ("a", "along the very old", "walks with his two")
+    assert found.after == ("along the very old", "in june", "walks with his two")
+    rng = np.random.default_rng(0)
+    sentences = Sentences(
+        ["dog", "horse", "sea horse"], Surroundings(("in the deep sea",), ("in june",), ("irony",))
+    )
+    drawn = {word: [sentences.around(word, 0, rng) for _ in range(2000)] for word in ("dog", "horse")}
+    assert any("sea dog in june" in text for text in drawn["dog"])
+    assert any("irony" in text for text in drawn["dog"])
+    assert all(text.count("dog") == 1 for text in drawn["dog"])
+    # What would be another animal is not said of a horse.
+    assert not any("sea horse" in text for text in drawn["horse"])
+
+
+def test_words_that_show_nothing_are_told_from_things() -> None:
+    names, labels = ["hound", "irony", "hologram", "sort", "dog"], np.eye(3, dtype=np.float32)[:1]
+    near = np.array([0.9, 0.1, 0.1, 0.4, 1.0], np.float32)
+    vectors = np.stack([near, np.sqrt(1 - near**2), 0 * near], axis=1)
+    found = spoken(names, vectors, labels, ["one sort of hound with irony"])
+    assert found == Surroundings(before=("one sort of",), after=("with irony",), asides=("irony",))
 
 
 def text_recipe() -> TextRecipe:

@@ -88,6 +88,8 @@ class LabelPanel(Panel):
         column = QVBoxLayout(centre)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
+        # Two tiles beside each other come before the wishes of the columns at both sides.
+        column.addStrut(440)
         column.addWidget(self.filters)
         column.addWidget(self.change_line)
         column.addWidget(self.pages, 1)

@@ -51,7 +51,7 @@ class FilterBar(QWidget):
             self._chips[mark] = chip
             flow.addWidget(chip)
         column.addWidget(chips)
-        column.addLayout(self._second_row())
+        column.addWidget(self._second_row())
         self._draw_icons()
         theme.current().changed.connect(self._draw_icons)
         self.set_counts({}, 0)
@@ -63,18 +63,21 @@ class FilterBar(QWidget):
         chip.setCheckable(True)
         return chip
 
-    def _second_row(self) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.setSpacing(6)
-        self.labels = QComboBox()
-        self.labels.setAccessibleName(self.tr("Show only this label"))
-        self.labels.setToolTip(self.labels.accessibleName())
-        self.labels.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.labels.setMinimumContentsLength(8)
+    def _second_row(self) -> QWidget:
+        # In lines as well: as one row it is wider than the grid of a small window, and Qt then takes the height of the
+        # chips for a width they do not have. The two views come first, to stay in place when the lists are hidden.
+        holder = QWidget()
+        row = FlowLayout(holder, gap=6)
+        self.grid_button, self.lab_button = QPushButton(self.tr("Photos")), QPushButton(self.tr("Prompt lab"))
+        for button, lab in ((self.grid_button, False), (self.lab_button, True)):
+            button.setCheckable(True)
+            button.setProperty("chip", True)
+            button.clicked.connect(lambda _=False, lab=lab: self.lab_asked.emit(lab))
+            row.addWidget(button)
+        self.labels = self._list(self.tr("Show only this label"), 8)
         self.labels.activated.connect(lambda _: self.changed.emit())
-        self.order = QComboBox()
-        self.order.setAccessibleName(self.tr("Order"))
-        self.order.setToolTip(self.order.accessibleName())
+        row.addWidget(self.labels)
+        self.order = self._list(self.tr("Order"), 11)
         for key, words in (
             ("disk", self.tr("By folder")),
             ("name", self.tr("By name")),
@@ -84,20 +87,19 @@ class FilterBar(QWidget):
             ("changed", self.tr("Changed first")),
         ):
             self.order.addItem(words, key)
-        self.order.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.order.setMinimumContentsLength(11)
         self.order.activated.connect(lambda index: self.order_asked.emit(str(self.order.itemData(index))))
-        row.addWidget(self.labels, 3)
-        row.addWidget(self.order, 4)
-        row.addStretch(1)
-        self.grid_button, self.lab_button = QPushButton(self.tr("Photos")), QPushButton(self.tr("Prompt lab"))
-        for button, lab in ((self.grid_button, False), (self.lab_button, True)):
-            button.setCheckable(True)
-            button.setProperty("chip", True)
-            button.clicked.connect(lambda _=False, lab=lab: self.lab_asked.emit(lab))
-            row.addWidget(button)
+        row.addWidget(self.order)
         self.show_lab(False)
-        return row
+        return holder
+
+    def _list(self, name: str, letters: int) -> QComboBox:
+        """A list as wide as so many letters, however long its lines."""
+        box = QComboBox()
+        box.setAccessibleName(name)
+        box.setToolTip(name)
+        box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        box.setMinimumContentsLength(letters)
+        return box
 
     def show_lab(self, lab: bool) -> None:
         """Which of the two views is on."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PySide6.QtWidgets import QPushButton
 
 from desktop_app.photo_list import Mark
 from tests.label_robot import LabelRobot, remember
@@ -42,3 +43,21 @@ def test_a_chip_shows_what_it_names_and_the_keys_act_on_what_is_shown(app: Label
     assert app.marks()[focus] is Mark.CONFIRMED
     assert app.session.current == focus  # it does not vanish under the hand
     assert focus in app.session.shown
+
+
+@pytest.mark.parametrize("size", [(900, 600), (1024, 700), (1280, 800)])
+def test_every_chip_can_be_seen_and_clicked_in_a_small_window(app: LabelRobot, size: tuple[int, int]) -> None:
+    filters = app.label.filters
+    for word in (app.label.do_accept, app.label.do_reject):
+        app.session.select(app.marks().index(Mark.LABEL))
+        word()
+        app.wait_idle()
+    app.window.resize(*size)
+    app.wait_until(lambda: app.window.size().toTuple() == size)
+    app.qt.processEvents()
+    named = {mark for mark in Mark if mark is not Mark.NONE}
+    assert {mark for mark, chip in filters._chips.items() if chip.isVisible()} == named
+    for button in filters.findChildren(QPushButton):
+        if button.isVisible():
+            assert button.visibleRegion().boundingRect() == button.rect(), button.text()
+            assert button.width() >= button.sizeHint().width(), button.text()

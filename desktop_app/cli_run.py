@@ -177,10 +177,9 @@ class _Interrupt:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def base_of(roots: Sequence[Path]) -> Path:
+def base_of(roots: Sequence[Path]) -> Path | None:
     """What relative paths start at: the one folder that was given, else what all have in common."""
-    folders = [root if root.is_dir() else root.parent for root in roots]
-    return Path(os.path.commonpath(folders))
+    return export.common_base([root if root.is_dir() else root.parent for root in roots])
 
 
 def _write(arguments: argparse.Namespace, rows: Iterator[export.Row], config: Config) -> None:

@@ -99,8 +99,13 @@ class Session(QObject):
 
     @property
     def root_folder(self) -> str:
-        """The one folder that is open, "" for none, several, or single files; known once it begins to be read."""
-        return self.roots[0] if len(self.roots) == 1 and self.roots[0] in self._folders else ""
+        """The one folder that is open, whatever single files are beside it; "" for none or several."""
+        return self.folders[0] if len(self.folders) == 1 else ""
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """Those of the roots that are folders; known once they begin to be read."""
+        return tuple(root for root in self.roots if root in self._folders)
 
     def open_paths(
         self, paths: Sequence[str | os.PathLike[str]], *, samples: bool = False, focus_path: str = ""
@@ -154,7 +159,8 @@ class Session(QObject):
         self, paths: Sequence[str | os.PathLike[str]], *, focus: bool = False, focus_path: str = ""
     ) -> None:
         added = tuple(os.path.abspath(os.fspath(path)) for path in paths)
-        self.roots += tuple(path for path in added if path not in self.roots)
+        # A photo that is open already, under its folder say, is no further place.
+        self.roots += tuple(path for path in added if path not in self.roots and self.photos.index(path) < 0)
         recursive = bool(self.settings.recursive)
         # One reader at a time; what an earlier one had still to read is read by this one too.
         pending = self._reader.rest if self._reader else ()

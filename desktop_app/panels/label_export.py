@@ -30,7 +30,7 @@ from desktop_app.widgets.message_bar import MessageBar
 from desktop_app.widgets.section import text
 from desktop_app.work import Job, JobState, Outcome
 from models.errors import UserError
-from models.tasks.export import CsvOptions, Preview
+from models.tasks.export import CsvOptions, Preview, common_base
 
 
 class ExportDialog(QDialog):
@@ -90,12 +90,22 @@ class ExportDialog(QDialog):
 
     def options(self) -> CsvOptions:
         """How they will be written."""
-        base = Path(self._session.root_folder or self._session.photos.root())
-        return CsvOptions(
-            long=self.long.isChecked(),
-            bom=self.bom.isChecked(),
-            base=None if self.absolute.isChecked() else base,
-        )
+        base = None if self.absolute.isChecked() else self._base()
+        return CsvOptions(long=self.long.isChecked(), bom=self.bom.isChecked(), base=base)
+
+    def _base(self) -> Path | None:
+        return common_base([self._session.root_folder or self._session.photos.root()])
+
+    def base_words(self) -> str:
+        """Where the paths start, which none of them says by itself."""
+        if self.absolute.isChecked():
+            return self.tr("whole paths")
+        base = self._base()
+        if base is None:
+            return self.tr("whole paths, since the photos have no folder in common")
+        if Path(self._session.photos.root()).is_relative_to(base):
+            return self.tr("paths start at {0}").format(base)
+        return self.tr("paths start at {0}, those of photos elsewhere are whole").format(base)
 
     def remember(self) -> None:
         """Keep the dialect for the next time."""
@@ -158,6 +168,7 @@ class ExportAsk(QObject):
         words = [self.tr("{0:,} photos").format(len(photos))]
         if waiting:
             words.append(self.tr("{0:,} of the open ones are looked at first").format(waiting))
+        words.append(dialog.base_words())
         words.append(self.tr("cells that a spreadsheet would run as a formula get an apostrophe"))
         dialog.summary.setText(", ".join(words) + ".")
         dialog.save.setEnabled(bool(photos))

@@ -101,7 +101,7 @@ class PromptLab(QWidget):
         if self._engine.model is None or not state.labels or not photos:
             self.source.setText(self.tr("The lab needs photos, labels and a model."))
             return
-        root = Path(self._session.roots[0]) if len(self._session.roots) == 1 else None
+        root = Path(self._session.root_folder) if self._session.root_folder else None
         call = partial(label_lab.folder_truth, photos, self._session.roots, state)
         if self._table is not None:
             call = partial(label_lab.table_truth, photos, root, self._table, state)

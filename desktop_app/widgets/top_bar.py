@@ -113,10 +113,18 @@ class TopBar(QFrame):
         session = self._session
         if session.samples:
             return self.tr("Sample photos")
-        if len(session.roots) == 1:
-            root = session.roots[0]
-            home = os.path.expanduser("~")
-            return "~" + root[len(home) :] if home != os.sep and root.startswith(home + os.sep) else root
-        if session.roots:
-            return self.tr("{count} places").format(count=len(session.roots))
-        return self.tr("Opening…") if session.reading else self.tr("Nothing is open")
+        roots, folders = session.roots, session.folders
+        if len(roots) == 1:
+            return _from_home(roots[0])
+        if roots and folders:
+            words = self.tr("{count} folders").format(count=len(folders))
+            place = _from_home(folders[0]) if len(folders) == 1 else words
+            return place if len(folders) == len(roots) else self.tr("{place} and more").format(place=place)
+        if session.reading:
+            return self.tr("Opening…")  # which of several are folders is not known yet
+        return self.tr("{count} files").format(count=len(roots)) if roots else self.tr("Nothing is open")
+
+
+def _from_home(path: str) -> str:
+    home = os.path.expanduser("~")
+    return "~" + path[len(home) :] if home != os.sep and path.startswith(home + os.sep) else path

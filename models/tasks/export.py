@@ -10,6 +10,7 @@ again. Bytes of a file name that are not UTF-8 are written as ``\\xHH``, and a l
 import contextlib
 import csv
 import io
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -100,6 +101,16 @@ class Preview:
 
     columns: tuple[str, ...]
     cells: tuple[tuple[str, ...], ...] = field(default=())
+
+
+def common_base(folders: Sequence[str | os.PathLike[str]]) -> Path | None:
+    """The folder that all of these have in common, for ``CsvOptions.base``; None where that is a drive's root, for
+    nobody would know that a path starts there."""
+    try:
+        base = Path(os.path.commonpath(folders))
+    except ValueError:  # on two drives
+        return None
+    return base if base != base.parent else None
 
 
 def neutralise(text: str) -> str:

@@ -105,6 +105,37 @@ def test_dropped_files_are_added_and_broken_ones_say_why(start: Start, photos: P
     assert "empty" in tip
 
 
+def test_the_top_bar_keeps_the_name_of_the_folder_beside_which_files_were_dropped(
+    start: Start, photos: Path, tmp_path: Path
+) -> None:
+    app = start(photos)
+    app.wait_for_photos(5)
+
+    def where() -> str:
+        return app.window.top._where.words
+
+    assert where() == str(photos)
+    app.drop_photos(photos / "photo 2.png")
+    app.wait_until(lambda: app.focus() == "photo 2.png" and not app.session.reading)
+    assert app.session.roots == (str(photos),)
+    assert where() == str(photos)
+    app.drop_photos(photos / "photo 10.jpg", tmp_path / "gone.jpg")
+    app.wait_for_photos(6)
+    assert where() == f"{photos} and more"
+    assert app.session.root_folder == str(photos)
+    app.run("reread")
+    app.wait_for_photos(6)
+    assert where() == f"{photos} and more"
+    app.open_folder(photos / "photo 2.png")
+    app.wait_for_photos(1)
+    app.drop_photos(photos / "photo 10.jpg")
+    app.wait_for_photos(2)
+    assert where() == "2 files"
+    app.drop_photos(photos, photos / "more")
+    app.wait_for_photos(5)
+    assert where() == "2 folders and more"
+
+
 def test_one_folder_replaces_what_is_open_and_the_samples_give_way(start: Start, photos: Path) -> None:
     app = start()
     app.wait_until(lambda: app.session.samples and len(app.session.photos) > 9 and not app.session.reading)

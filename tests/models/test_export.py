@@ -65,6 +65,15 @@ def test_relative_paths_have_forward_slashes_and_strangers_stay_absolute(tmp_pat
     assert [r["path"] for r in parsed(out)] == ["a/cat.jpg", "/elsewhere/x.jpg"]
 
 
+def test_paths_start_at_what_the_folders_have_in_common_but_not_at_the_root_of_a_drive(
+    tmp_path: Path,
+) -> None:
+    assert export.common_base([tmp_path / "a", tmp_path / "b" / "c"]) == tmp_path
+    assert export.common_base([tmp_path]) == tmp_path
+    for folders in ([tmp_path, tmp_path.anchor], [tmp_path.anchor], [""], ["C:/a", tmp_path]):
+        assert export.common_base(folders) is None
+
+
 def test_the_mark_for_excel_is_there_only_when_asked(tmp_path: Path) -> None:
     out = tmp_path / "out.csv"
     export.write_csv([ROW], out)

@@ -15,7 +15,7 @@ from desktop_app.panels import questions
 from desktop_app.photo_list import Mark
 from desktop_app.work import JobState
 from desktop_app.work.journal import Journal
-from models.tasks.export import COLUMNS, LONG_COLUMNS
+from models.tasks.export import COLUMNS, LONG_COLUMNS, denature, unescape_name
 from models.tasks.prompts import Label, PromptSet, Template
 from models.tasks.scoring import Bars
 from tests.label_robot import LabelRobot, remember
@@ -227,6 +227,35 @@ def test_export_previews_writes_and_says_where(
             assert row["sha256"] != ""
             assert int(row["width"]) == 48
     assert app.program.settings.csv_bom
+
+
+def test_one_more_photo_changes_no_path_of_the_table(
+    app: LabelRobot, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def table(name: str) -> list[str]:
+        asked: list[object] = []
+        monkeypatch.setattr(questions, "ask_save", lambda *words: asked.extend(words) or str(tmp_path / name))
+        app.run("export")
+        dialog = app.label.export.dialog
+        assert dialog is not None
+        said.append(dialog.summary.text())
+        dialog.save.click()
+        app.wait_until(lambda: name in app.label.messages.text)
+        app.wait_idle()
+        assert asked[-1] == f"{folder.name}.csv"
+        with (tmp_path / name).open(encoding="utf-8", newline="") as stream:
+            return [unescape_name(denature(row["path"])) for row in csv.DictReader(stream)]
+
+    said: list[str] = []
+    before = table("before.csv")
+    assert [str(folder / path) for path in before] == list(app.session.photos)
+    assert not any(Path(path).is_absolute() for path in before)
+    (stray,) = write_photos(tmp_path / "elsewhere", 1, side=48)
+    app.drop_photos(stray)
+    app.wait_for_photos(len(before) + 1)
+    assert table("after.csv") == [*before, str(stray)]
+    assert f"paths start at {folder}," in said[0]
+    assert f"paths start at {folder}, those of photos elsewhere are whole" in said[1]
 
 
 def test_a_table_that_cannot_be_written_is_told_with_its_cure(

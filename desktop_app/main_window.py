@@ -37,7 +37,7 @@ from desktop_app.panels.base import Panel
 from desktop_app.session import Session
 from desktop_app.widgets import drops
 from desktop_app.widgets.message_bar import MessageBar
-from desktop_app.widgets.photo_grid import PhotoStrip
+from desktop_app.widgets.photo_grid import PhotoGrid, PhotoStrip
 from desktop_app.widgets.rail import Rail
 from desktop_app.widgets.status_bar import StatusBar
 from desktop_app.widgets.thumbnails import Thumbnails
@@ -82,6 +82,7 @@ class MainWindow(QMainWindow):
         self.rail.chosen.connect(self.open_panel_at)
         act = self.actions_by_name
         self.top = TopBar(self.session, act["open_folder"], act["export"], act["inspector"])
+        self.top.search_left.connect(self._focus_photos)
         self.messages = MessageBar()
         self.messages.action_clicked.connect(act["open_folder"].trigger)
         self.centre = QStackedWidget()
@@ -198,6 +199,12 @@ class MainWindow(QMainWindow):
         if self.panel is not None:
             target = self.panel.home or self.panel.findChild(TileView) or self.strip
             target.setFocus()
+
+    def _focus_photos(self) -> None:
+        """From the search to what it searched: the strip or the grid, whichever is on screen."""
+        grids = self.panel.findChildren(PhotoGrid) if self.panel is not None else []
+        shown = [tiles for tiles in (self.strip, *grids) if tiles.isVisible()]
+        (shown[0] if shown else self.panel or self).setFocus()
 
     def _order_tabs(self, panel: Panel) -> None:
         """Tab follows the eye: the strip comes after the work above it, and before the inspector beside it."""

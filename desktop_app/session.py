@@ -232,9 +232,11 @@ class Session(QObject):
     # --- what is shown of it
 
     def search(self, text: str) -> None:
-        """Show only photos whose path below the open folder contains `text`."""
+        """Show only photos whose path below the open folder contains `text`; one of them, if any, is in focus."""
         self.view.text = text.strip()
         self._view_changed()
+        if self.view.text and self.position() < 0:
+            self.select_end(last=False)  # the keys must not act on a photo out of sight
 
     def set_filter(self, keep: npt.NDArray[np.bool_] | None, words: str = "") -> None:
         """Show only photos i with keep[i]; `words` say in the top bar what they have in common."""

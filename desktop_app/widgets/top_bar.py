@@ -15,6 +15,7 @@ class TopBar(QFrame):
     """Says folder, number of photos and filter in words; the buttons are those of the window's actions."""
 
     open_clicked = Signal()
+    search_left = Signal()  # the keys are to go to the photos
 
     def __init__(self, session: Session, open_: QAction, export: QAction, inspector: QAction) -> None:
         super().__init__()
@@ -50,19 +51,28 @@ class TopBar(QFrame):
         field = QLineEdit()
         field.setPlaceholderText(self.tr("Search by name"))
         field.setAccessibleName(field.placeholderText())
+        field.setToolTip(self.tr("Enter goes to the first photo found, Escape shows all again"))
         field.setClearButtonEnabled(True)
         field.setFixedWidth(200)
         field.setAcceptDrops(False)  # a photo dropped here is to be opened, not spelt out
         field.textChanged.connect(self._session.search)
-        shortcut = QShortcut(
-            QKeySequence(Qt.Key.Key_Escape), field, context=Qt.ShortcutContext.WidgetShortcut
-        )
-        shortcut.activated.connect(self._leave_search)
+        # Shortcuts and not the field's own signal: it passes Enter on, which would accept the photo found.
+        for key in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Down):
+            self._search_key(field, key).activated.connect(self._to_found)
+        self._search_key(field, Qt.Key.Key_Escape).activated.connect(self._leave_search)
         return field
+
+    def _search_key(self, field: QLineEdit, key: Qt.Key) -> QShortcut:
+        return QShortcut(QKeySequence(key), field, context=Qt.ShortcutContext.WidgetShortcut)
+
+    def _to_found(self) -> None:
+        if len(self._session.shown):
+            self._session.select_end(last=False)
+            self.search_left.emit()
 
     def _leave_search(self) -> None:
         self.search.clear()
-        self.search.clearFocus()
+        self.search_left.emit()
 
     def _button(self, action: QAction, word: str, icon: str) -> QPushButton:
         button = QPushButton(f" {word}")  # the space keeps the word off its icon

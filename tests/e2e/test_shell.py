@@ -209,6 +209,49 @@ def test_letters_typed_into_a_field_stay_there(start: Start, photos: Path) -> No
     assert len(app.shown()) == 5
 
 
+def test_the_keys_lead_from_the_search_to_the_photos_found_and_back_to_all(
+    start: Start, photos: Path
+) -> None:
+    app = start(photos)
+    app.wait_for_photos(5)
+    app.session.select(2)
+
+    def search(words: str) -> None:
+        app.press("Ctrl+F")
+        assert app.qt.focusWidget() is app.window.top.search
+        app.type(words, app.window.top.search)
+
+    search("PHOTO")
+    assert app.focus() == "photo 10.jpg"  # it is among what is shown
+    app.press("Escape")
+    search(".webp")
+    assert app.shown() == [app.focus()] == ["b.webp"]
+    app.press("Escape")
+    assert len(app.shown()) == 5
+    assert app.qt.focusWidget() is app.grid
+    for key in ("Return", "Enter", "Down"):
+        app.session.select(4)
+        search("photo 1")
+        assert app.focus() == "photo 1.jpg"
+        app.session.step(1)
+        app.press(key, on=app.window.top.search)
+        assert app.focus() == "photo 1.jpg"
+        assert app.qt.focusWidget() is app.grid
+        app.press("Right")
+        assert app.focus() == "photo 10.jpg"
+        app.run("show_all")
+    assert app.panel.done == []  # type: ignore[attr-defined]  # Enter has accepted nothing
+    search("nowhere")
+    app.press("Return")
+    assert app.qt.focusWidget() is app.window.top.search
+    app.press("Escape")
+    app.open_panel("photo")
+    search("photo 2")
+    app.press("Return")
+    assert app.focus() == "photo 2.png"
+    assert app.qt.focusWidget() is app.window.strip
+
+
 def test_panels_change_by_key_and_only_the_one_on_screen_works(start: Start, photos: Path) -> None:
     app = start(photos)
     app.wait_for_photos(5)

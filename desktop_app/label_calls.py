@@ -5,6 +5,8 @@ Embedding goes the way of `desktop_app.labelling`, so that the window and the co
 
 from __future__ import annotations
 
+import math
+import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from desktop_app.catalog import Catalog
     from models.runtime import Model
     from models.tasks.zero_shot import TextCache
+
+_DATES = 50  # photos between two looks at whether their dates are still wanted
 
 
 class FillOrder:
@@ -57,6 +61,15 @@ class FillOrder:
 
 
 @dataclass(frozen=True, eq=False)
+class Dated:
+    """How far the reading of dates is; `dates` are those of the last few: path -> seconds since 1970."""
+
+    done: int
+    total: int
+    dates: dict[str, float]
+
+
+@dataclass(frozen=True, eq=False)
 class Filled:
     """How far the quiet job is; with `looked` what the catalogue knows now of the photos at `places`."""
 
@@ -64,6 +77,23 @@ class Filled:
     total: int
     places: tuple[int, ...] = ()
     looked: Looked | None = None
+
+
+def dates_of(paths: Sequence[str]) -> Iterator[Dated]:
+    """When each photo was taken, from the head of its file; the file's own date where the photo says none."""
+    for start in range(0, len(paths), _DATES):
+        lot = paths[start : start + _DATES]
+        yield Dated(start + len(lot), len(paths), {path: _date_of(path) for path in lot})
+
+
+def _date_of(path: str) -> float:
+    from models.images import taken
+
+    when = taken(path)
+    try:
+        return os.stat(path).st_mtime if when is None else when
+    except (OSError, ValueError):
+        return -math.inf  # it is not there
 
 
 def look_up(catalog: Catalog, paths: Sequence[str], key: str) -> Looked:

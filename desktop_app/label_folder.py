@@ -84,11 +84,10 @@ class SaidOrder:
 
 @dataclass(frozen=True, eq=False)
 class Looked:
-    """What the catalogue knows of some photos (n): ids, mtimes, which have an embedding and those rows (m, d)."""
+    """What the catalogue knows of some photos (n): ids, which have an embedding and those rows (m, d)."""
 
     paths: tuple[str, ...]
     ids: npt.NDArray[np.int64]
-    mtimes: npt.NDArray[np.int64]
     have: Bools
     rows: Halves
     said: dict[int, Said]  # place among these photos -> a person's word
@@ -106,7 +105,6 @@ def look(catalog: Catalog, paths: Sequence[str], model: str, content_hash: Calla
     return Looked(
         tuple(paths),
         np.asarray(ids, np.int64),
-        np.asarray([record.mtime_ns for record in records], np.int64),
         have,
         rows,
         {place: word for place, word in said.items() if word is not None},
@@ -213,7 +211,6 @@ class Folder:
         """Another list of photos."""
         self.count = 0
         self.ids = np.zeros(0, np.int64)
-        self.mtimes = np.zeros(0, np.int64)
         self.have = np.zeros(0, bool)
         self.looked = np.zeros(0, bool)
         self.rows: Halves = np.zeros((0, 0), np.float16)
@@ -223,7 +220,7 @@ class Folder:
         """There are `count` photos now."""
         if count > len(self.ids):
             room = max(count, len(self.ids) * 3 // 2)
-            for name in ("ids", "mtimes", "have", "looked"):
+            for name in ("ids", "have", "looked"):
                 setattr(self, name, _longer(getattr(self, name), room))
             self.rows = _longer(self.rows, room)
         self.count = count
@@ -239,7 +236,6 @@ class Folder:
         whether other words of a person are shown now."""
         stop = start + len(looked.ids)
         self.ids[start:stop] = looked.ids
-        self.mtimes[start:stop] = looked.mtimes
         self.looked[start:stop] = True
         self.put_rows(start + np.flatnonzero(looked.have), looked.rows)
         newer, others = self.order.newer(looked.paths, asked), False

@@ -195,6 +195,20 @@ def open_picture(stream: IO[bytes], name: str) -> tuple[Image.Image, str]:
             raise _damaged(name, kind, error) from error
 
 
+def read_exif(stream: IO[bytes], name: str) -> Image.Exif:
+    """What the camera wrote beside the pixels, which are not decoded: nothing where it cannot be had without them."""
+    head = stream.read(32)
+    stream.seek(0)
+    exif = Image.Exif()
+    if head[:4] in (b"II*\0", b"MM\0*"):  # most cameras' raw files are TIFF on the outside
+        exif.load_from_fp(stream)
+    elif sniff(head) != "RAW":
+        image, kind = open_picture(stream, name)
+        if kind != "PNG" or "exif" in image.info:  # Pillow decodes a PNG to look for it behind the pixels
+            exif = image.getexif()
+    return exif
+
+
 def _known_formats() -> tuple[str, ...]:
     Image.init()
     return tuple(f for f in FORMATS if f in Image.OPEN)

@@ -1,5 +1,6 @@
 """Any photo, read safely: upright RGB, thumbnails, content hashes, and the tensor a model's preprocessing wants."""
 
+import contextlib
 import hashlib
 import io
 import math
@@ -7,6 +8,7 @@ import os
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import IO
@@ -22,6 +24,7 @@ from models.decode import (
     is_sideways,
     open_picture,
     open_regular,
+    read_exif,
     shown,
     to_rgb,
     turned,
@@ -40,6 +43,7 @@ __all__ = [
     "prepare_file",
     "read",
     "read_bytes",
+    "taken",
     "thumbnail",
     "walk",
 ]
@@ -58,6 +62,10 @@ _FILTERS = {
     name: Image.Resampling[name.upper()]
     for name in ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
 }
+
+# DateTimeOriginal, then DateTimeDigitized, each with its part of a second (Exif 3.0, section 4.6.6.2).
+_EXIF_DETAILS = 0x8769
+_EXIF_DATES = ((0x9003, 0x9291), (0x9004, 0x9292))
 
 Size = tuple[int, int]
 
@@ -92,6 +100,21 @@ def read_bytes(data: bytes, name: str = "picture", *, max_side: int | None = Non
 def thumbnail(path: str | os.PathLike[str], side: int) -> NDArray[np.uint8]:
     """(h, w, 3) uint8 whose longer side is at most `side`; raises ImageError."""
     return read(path, max_side=side).rgb
+
+
+def taken(path: str | os.PathLike[str]) -> float | None:
+    """When the camera took the photo, in seconds since 1970 by this machine's time zone, as cameras seldom say theirs;
+    None where the photo does not say, or cannot be read. Reads the head of the file alone."""
+    with contextlib.suppress(Exception), warnings.catch_warnings():  # whatever stands there is foreign
+        warnings.simplefilter("ignore")
+        with open_regular(path) as stream:
+            details = read_exif(stream, shown(path)).get_ifd(_EXIF_DETAILS)
+        for date, fraction in _EXIF_DATES:
+            if date in details:
+                seconds = datetime.strptime(str(details[date]).strip("\0 "), "%Y:%m:%d %H:%M:%S").timestamp()
+                part = str(details.get(fraction, "")).strip("\0 ")
+                return seconds + (float(f"0.{part}") if part.isdecimal() else 0.0)
+    return None
 
 
 def content_hash(path: str | os.PathLike[str]) -> str:

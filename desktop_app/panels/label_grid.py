@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from PySide6.QtCore import QObject, Signal
 
+from desktop_app.panels.label_dates import PhotoDates
 from desktop_app.panels.label_engine import LabelEngine
 from desktop_app.photo_list import Mark
 from desktop_app.session import Session
@@ -32,6 +33,8 @@ class GridControl(QObject):
         self._order = "disk"
         self._own = False  # the filter in force is ours
         self._filtering = False
+        self._dates = PhotoDates(session, self)
+        self._dates.came.connect(self._dates_came)
         bar.changed.connect(self._asked)
         bar.order_asked.connect(self.set_order)
         line.show_asked.connect(self.show_changed)
@@ -40,6 +43,7 @@ class GridControl(QObject):
         session.failures_changed.connect(self._count)
         session.photos_changed.connect(self._count)
         session.view_changed.connect(self._view_changed)
+        session.reading_changed.connect(self._reading_changed)
         session.labels_changed.connect(self._count)
 
     # --- counts
@@ -163,10 +167,19 @@ class GridControl(QObject):
         """ "disk", "name", "date", "sure", "unsure" or "changed"."""
         self._order = order
         self._apply_order()
+        if order == "date":
+            self._dates.ask()
+
+    def _reading_changed(self, reading: bool) -> None:
+        if not reading and self._order != "disk":
+            self.set_order(self._order)  # of the photos that came
+
+    def _dates_came(self) -> None:
+        if self._order == "date":
+            self._apply_order()
 
     def _apply_order(self) -> None:
         session, count = self._session, len(self._session.photos)
-        folder = self._engine.reader.folder
         probability = np.full(count, -1.0, np.float32)
         known = session.answers.probability[:count]
         probability[: len(known)] = known
@@ -180,8 +193,8 @@ class GridControl(QObject):
             call = partial(_by_name, list(session.photos))
             session.work.latest("label-order", call, self._ordered, lane="io")
             return
-        if self._order == "date" and folder.count == count:
-            order = np.argsort(-folder.mtimes[:count], kind="stable")
+        if self._order == "date":
+            order = np.argsort(-self._dates.seconds(), kind="stable")
         elif self._order == "sure":
             order = np.argsort(np.where(answered, -probability, 2.0), kind="stable")
         elif self._order == "unsure":

@@ -224,7 +224,7 @@ class PhotoReader(QObject):
 
     def _take_over(self, places: tuple[int, ...], looked: Looked) -> None:
         where = np.asarray(places, np.int64)
-        self.folder.ids[where], self.folder.mtimes[where] = looked.ids, looked.mtimes
+        self.folder.ids[where] = looked.ids
         self.folder.put_rows(where[looked.have], looked.rows)
         self._arrived(places, looked)
 

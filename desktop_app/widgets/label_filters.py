@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QComboBox,
     QFrame,
@@ -87,6 +87,8 @@ class FilterBar(QWidget):
             ("changed", self.tr("Changed first")),
         ):
             self.order.addItem(words, key)
+        when = self.tr("By when the photo was taken; by the file's date where the photo does not say")
+        self.order.setItemData(self.order.findData("date"), when, Qt.ItemDataRole.ToolTipRole)
         self.order.activated.connect(lambda index: self.order_asked.emit(str(self.order.itemData(index))))
         row.addWidget(self.order)
         self.show_lab(False)

@@ -7,20 +7,21 @@ import stat
 import sys
 import types
 import zlib
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import ExifTags, Image, ImageFile
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.convnext.image_processing_pil_convnext import ConvNextImageProcessorPil
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
 from models import decode, images
 from models.errors import ImageError
-from models.images import content_hash, prepare, prepare_file, read, read_bytes, thumbnail, walk
+from models.images import content_hash, prepare, prepare_file, read, read_bytes, taken, thumbnail, walk
 from models.spec import Preprocess
 
 
@@ -492,3 +493,45 @@ def test_pictures_of_phones_with_several_frames_are_decoded_small_too() -> None:
     photo = read_bytes(large, "phone.jpg", max_side=200)
     assert photo.full_size == (1600, 1200)
     assert photo.rgb.shape == (150, 200, 3)
+
+
+def exif_of(details: dict[int, str]) -> Image.Exif:
+    """As a camera writes it; the date of the last change, which no photo is sorted by, beside it."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.DateTime] = "2030:01:01 00:00:00"
+    exif.get_ifd(ExifTags.IFD.Exif).update(details)
+    return exif
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF", "raw"])
+def test_the_date_taken_is_read_from_the_head_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    exif = exif_of(
+        {ExifTags.Base.DateTimeOriginal: "2024:07:14 10:11:12", ExifTags.Base.SubsecTimeOriginal: "25"}
+    )
+    path, plain = tmp_path / "photo.nef", tmp_path / "plain.nef"
+    raw = exif.tobytes().removeprefix(b"Exif\0\0")  # a TIFF without pixels, as the head of a raw file
+    path.write_bytes(raw if kind == "raw" else encoded(scene(), kind, exif=exif))
+    plain.write_bytes(encoded(scene(), "TIFF" if kind == "raw" else kind))
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("pixels were decoded")
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", refuse)
+    assert taken(path) == datetime(2024, 7, 14, 10, 11, 12).timestamp() + 0.25
+    assert taken(plain) is None
+
+
+@pytest.mark.parametrize("words", ["", "0000:00:00 00:00:00", "yesterday", "2024:07:14"])
+def test_a_date_that_is_none_is_none(tmp_path: Path, words: str) -> None:
+    path = tmp_path / "photo.jpg"
+    exif = exif_of({ExifTags.Base.DateTimeOriginal: words})
+    path.write_bytes(encoded(scene(), "JPEG", exif=exif))
+    assert taken(path) is None
+    exif = exif_of({ExifTags.Base.DateTimeDigitized: "1998:02:03 04:05:06"})
+    path.write_bytes(encoded(scene(), "JPEG", exif=exif))
+    assert taken(path) == datetime(1998, 2, 3, 4, 5, 6).timestamp()  # a scan
+    path.write_bytes(path.read_bytes()[:40])
+    assert taken(path) is None
+    assert taken(tmp_path / "gone.jpg") is None

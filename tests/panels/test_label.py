@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import ExifTags, Image
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
@@ -349,6 +352,39 @@ def test_the_order_by_confidence_and_by_change(app: LabelRobot) -> None:
     assert first == sorted(first, reverse=True)
     app.label.filters.order_asked.emit("disk")
     assert np.array_equal(app.session.shown, np.arange(16))
+
+
+def test_the_newest_are_those_taken_last_in_whatever_order_they_were_copied(
+    start: Start, tmp_path: Path
+) -> None:
+    def write(name: str, taken: str, copied: int, folder: str = "card") -> Path:
+        path = tmp_path / folder / name
+        path.parent.mkdir(exist_ok=True)
+        exif = Image.Exif()
+        if taken:
+            exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = taken
+        Image.effect_noise((48, 36), 40 + copied).save(path, exif=exif)
+        os.utime(path, (copied, datetime(2024, 7, copied, 12).timestamp()))
+        return path
+
+    write("arrival.jpg", "2024:07:01 18:30:00", 9)
+    write("beach.jpg", "2024:07:03 11:00:00", 8)
+    write("drawing.png", "", 2)  # nobody took it: its file is from the day between
+    write("way home.jpg", "2024:07:05 09:00:00", 7)
+    app = start(tmp_path / "card")
+    app.wait_answered()
+    order = app.label.filters.order
+    app.label.control.set_order("date")
+    newest = ["way home.jpg", "beach.jpg", "drawing.png", "arrival.jpg"]
+    app.wait_until(lambda: app.shown() == newest)
+    assert "taken" in order.itemData(order.findData("date"), Qt.ItemDataRole.ToolTipRole)
+    app.drop_photos(write("harbour.jpg", "2024:07:04 20:00:00", 1, "phone"))
+    newest.insert(1, "harbour.jpg")
+    app.wait_until(lambda: app.shown() == newest, "what came later was not put into order")
+    write("arrival.jpg", "2024:07:06 18:30:00", 9)  # the camera's clock was put right
+    app.run("reread")
+    newest.insert(0, newest.pop())
+    app.wait_until(lambda: app.shown() == newest, "the file was not looked at again")
 
 
 def test_the_line_after_an_edit_goes_when_it_no_longer_speaks_of_what_is_shown(

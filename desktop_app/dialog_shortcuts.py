@@ -3,12 +3,13 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QCoreApplication, Qt
+from PySide6.QtCore import QCoreApplication, QSize, Qt
 from PySide6.QtGui import QKeySequence
-from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QLabel
+from PySide6.QtWidgets import QDialog, QGridLayout, QLabel, QScrollArea, QWidget
 
 from desktop_app.actions import ACTIONS, MENUS
 from desktop_app.dialog_frame import close_button, make, translated
+from desktop_app.widgets.flow_layout import FlowLayout
 from desktop_app.widgets.section import text
 
 if TYPE_CHECKING:
@@ -18,13 +19,18 @@ if TYPE_CHECKING:
 Rows = Iterable[tuple[str, tuple[str, ...]]]
 """What keys do, and the keys."""
 
+_GAP = 40  # px between two columns
+_FRAME = QSize(48, 96)  # px: what a window manager may draw around a window, and a little air
+
 
 def show_shortcuts(window: "MainWindow") -> QDialog:
-    """Every key, by menu and by panel, in three columns."""
-    dialog, column = make(window, translated("Keyboard shortcuts"), 720)
-    columns = QHBoxLayout()
-    columns.setSpacing(40)
-    column.addLayout(columns)
+    """Every key, by menu and by panel, in three columns beside each other where the screen is wide enough."""
+    dialog, column = make(window, translated("Keyboard shortcuts"), 480)
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setAccessibleName(dialog.windowTitle())
+    inner = QWidget()
+    columns = FlowLayout(inner, gap=_GAP)
     for menus in (("file", "edit", "help"), ("photo", "view")):
         grid = _grid(columns)
         for menu in menus:
@@ -33,9 +39,25 @@ def show_shortcuts(window: "MainWindow") -> QDialog:
     grid = _grid(columns)
     for kind in window.kinds:
         _add_rows(grid, kind.shown_title(), _of_panel(kind))
-    column.addWidget(close_button(dialog))
+    area.setWidget(inner)
+    column.addWidget(area)
+    close = close_button(dialog)
+    column.addWidget(close)
+    margins = column.contentsMargins()
+    # With room for the scroll bar: where it appears and goes, the columns stay beside each other.
+    beside = margins.left() + margins.right() + area.verticalScrollBar().sizeHint().width()
+    below = margins.top() + margins.bottom() + column.spacing() + close.sizeHint().height()
+    dialog.resize(_size(columns, QSize(beside, below), window.screen().availableSize() - _FRAME))
     dialog.show()
     return dialog
+
+
+def _size(columns: FlowLayout, around: QSize, room: QSize) -> QSize:
+    """What the columns ask for with so much around them, but no more than there is room for."""
+    hints = [item.sizeHint() for item in map(columns.itemAt, range(columns.count())) if item is not None]
+    wanted = sum(hint.width() for hint in hints) + _GAP * (len(hints) - 1)
+    width = min(wanted + around.width(), room.width())
+    return QSize(width, columns.heightForWidth(width - around.width()) + around.height()).boundedTo(room)
 
 
 def _of_menu(menu: str) -> Rows:
@@ -60,14 +82,14 @@ def _of_panel(kind: "type[Panel]") -> Rows:
     return [(translate("Panel", does), (translate("Panel", keys),)) for does, keys in kind.keys]
 
 
-def _grid(columns: QHBoxLayout) -> QGridLayout:
-    grid = QGridLayout()
+def _grid(columns: FlowLayout) -> QGridLayout:
+    holder = QWidget()
+    grid = QGridLayout(holder)
+    grid.setContentsMargins(0, 0, 0, 0)
     grid.setHorizontalSpacing(24)
     grid.setVerticalSpacing(4)
-    column = QGridLayout()
-    column.addLayout(grid, 0, 0)
-    column.setRowStretch(1, 1)
-    columns.addLayout(column, 1)
+    columns.addWidget(holder)
+    columns.setAlignment(holder, Qt.AlignmentFlag.AlignTop)
     return grid
 
 

@@ -9,7 +9,10 @@ from PySide6.QtWidgets import QLayout, QLayoutItem, QWidget
 
 
 class FlowLayout(QLayout):
-    """Lines as long as the width allows, items as large as they ask for, but for one that is longer than a line."""
+    """Lines as long as the width allows, items as large as they ask for, but for one that is longer than a line.
+
+    They stand in the middle of their line, or at its top where their alignment says so.
+    """
 
     def __init__(self, parent: QWidget | None = None, *, gap: int = 8) -> None:
         super().__init__(parent)
@@ -79,5 +82,6 @@ def _finish(line: list[tuple[QLayoutItem, QRect]], *, move: bool) -> int:
     height = max((room.height() for _, room in line), default=0)
     if move:
         for item, room in line:
-            item.setGeometry(room.translated(0, (height - room.height()) // 2))
+            at_top = item.alignment() & Qt.AlignmentFlag.AlignTop
+            item.setGeometry(room.translated(0, 0 if at_top else (height - room.height()) // 2))
     return height

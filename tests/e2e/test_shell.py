@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from PySide6.QtCore import QMimeData, Qt
 from PySide6.QtGui import QGuiApplication, QImage, QPalette
-from PySide6.QtWidgets import QApplication, QLabel
+from PySide6.QtWidgets import QApplication, QLabel, QScrollArea
 
 from desktop_app import dialog_about, dialogs, doctor, paths, samples, theme
 from desktop_app.photo_list import Mark
@@ -409,6 +409,26 @@ def test_the_sheet_of_keys_has_those_of_menus_and_of_panels(start: Start, photos
     for words, keys in (("Turn the photo upside down", "Y"), ("Grid", "Ctrl+1"), ("Next Unsure Photo", "U")):
         assert said[said.index(words) + 1] == keys
     app.press("Esc", on=app.dialogs()[0])
+
+
+def test_the_sheet_of_keys_keeps_to_the_screen_and_scrolls_to_its_last_line(
+    start: Start, photos: Path
+) -> None:
+    app = start(photos)
+    app.run("shortcuts")
+    sheet = app.dialogs()[0]
+    area = sheet.findChild(QScrollArea)
+    assert area is not None
+    room = sheet.screen().availableSize()
+    assert sheet.width() <= room.width()
+    assert sheet.height() <= room.height()
+    for width in (sheet.width(), 560):
+        sheet.resize(width, 300)
+        app.wait_until(lambda: area.verticalScrollBar().maximum() > 0)
+        for label in area.findChildren(QLabel):
+            area.ensureWidgetVisible(label, 0, 0)
+            assert label.visibleRegion().boundingRect() == label.rect(), label.text()
+    sheet.close()
 
 
 def test_settings_in_the_dialog_take_effect_at_once(start: Start, photos: Path) -> None:

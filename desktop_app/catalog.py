@@ -280,13 +280,13 @@ class Catalog:
     ) -> None:
         """`put_facts`, `put_embeddings` and `propose` in one transaction: a kill leaves all of it, or nothing."""
         with self._store.write() as db:
-            put_facts(db, facts)
+            put_facts(db, facts, run)
             put_vectors(db, model, "", embeddings)
             propose(db, run, proposals)
 
     def rollback_run(self, run: str) -> int:
-        """Remove what this run proposed and nobody confirmed; returns for how many photos. What the runs before it had
-        proposed for them holds again."""
+        """Remove what this run proposed and nobody confirmed, and the errors it met; returns for how many photos. What
+        the runs before it had proposed for them holds again."""
         with self._store.write() as db:
             return roll_back(db, run)
 

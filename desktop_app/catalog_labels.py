@@ -12,13 +12,14 @@ from desktop_app.catalog_photos import ids_json
 from desktop_app.catalog_types import Answer, Change, Proposal, Run, Said
 
 KEPT_EARLIER = 5
-# A proposal for a content that the photo no longer has does not count, unless a person confirmed on it.
+# What cannot be read has no label, and a proposal for a content that the photo no longer has does not count, unless a
+# person confirmed on it. Both stay, and count again when the photo is what it was or the failed run is taken back.
 ANSWER = """
     SELECT p.id, k.label, k.who, k.time, m.label, m.probability, m.margin, m.decision, m.label_2,
         m.probability_2, m.label_3, m.probability_3, m.time, r.model, r.prompt_set, m.run
     FROM json_each(?) j CROSS JOIN photos p ON p.id = j.value
     LEFT JOIN confirmed k ON k.photo = p.id
-    LEFT JOIN proposals m ON m.photo = p.id AND (m.content = p.content OR k.photo IS NOT NULL)
+    LEFT JOIN proposals m ON m.photo = p.id AND (m.content = p.content AND p.error IS NULL OR k.photo IS NOT NULL)
     LEFT JOIN runs r ON r.id = m.run
     WHERE k.photo IS NOT NULL OR m.photo IS NOT NULL OR EXISTS (SELECT 1 FROM rejected x WHERE x.photo = p.id)
     ORDER BY j.key
@@ -100,8 +101,11 @@ def roll_back(db: sqlite3.Connection, run: str) -> int:
     ).fetchall()
     db.execute("DELETE FROM replaced WHERE run = ?", (run,))
     _bring_back(db, [photo for (photo,) in gone])
+    failed = db.execute(
+        "UPDATE photos SET error = NULL WHERE failed_in = ? AND error IS NOT NULL RETURNING id", (run,)
+    ).fetchall()
     db.execute("UPDATE runs SET state = 'rolled back' WHERE id = ?", (run,))
-    return len(gone)
+    return len({*gone, *failed})
 
 
 def _bring_back(db: sqlite3.Connection, photos: Sequence[int]) -> None:

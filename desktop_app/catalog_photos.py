@@ -141,19 +141,14 @@ def hand_on_vectors(db: sqlite3.Connection, mine: int, theirs: int) -> None:
         db.execute("DELETE FROM vectors WHERE key = ?", (old,))
 
 
-def put_facts(db: sqlite3.Connection, facts: Iterable[PhotoFacts]) -> None:
+def put_facts(db: sqlite3.Connection, facts: Iterable[PhotoFacts], run: str = "") -> None:
     for fact in facts:
         db.execute(
-            "UPDATE photos SET width = coalesce(?, width), height = coalesce(?, height),"
-            " error = nullif(coalesce(?, error), '') WHERE id = ?",
-            (fact.width, fact.height, fact.error, fact.photo),
+            "UPDATE photos SET width = coalesce(?1, width), height = coalesce(?2, height),"
+            " failed_in = iif(?3 IS NULL OR ?3 = error, failed_in, ?4), error = nullif(coalesce(?3, error), '')"
+            " WHERE id = ?5",
+            (fact.width, fact.height, fact.error, run, fact.photo),
         )
-        if fact.error:
-            # What cannot be read has no label, whatever was said of it when it still could be.
-            db.execute(
-                "DELETE FROM proposals WHERE photo = ? AND photo NOT IN (SELECT photo FROM confirmed)",
-                (fact.photo,),
-            )
         if fact.sha256:
             row = db.execute("SELECT size FROM photos WHERE id = ?", (fact.photo,)).fetchone()
             if row is not None:

@@ -86,6 +86,10 @@ MIGRATIONS: tuple[str, ...] = (
     -- Mount points above photos that were seen: whether a drive was shown there (1) or it is an ordinary folder (0).
     CREATE TABLE drives (place BLOB PRIMARY KEY, own INTEGER NOT NULL) WITHOUT ROWID;
     """,
+    """
+    -- The run that first said the error that stands, so that it goes when that run is taken back.
+    ALTER TABLE photos ADD COLUMN failed_in TEXT;
+    """,
 )
 
 _BUSY_SECONDS = 10.0

@@ -189,7 +189,7 @@ class HashingStore:
             digest = self.hashes.pop(outcome.path, "")
             record = self._catalog.photo(outcome.path) if digest else None
             if record is not None:
-                facts.append(PhotoFacts(record.id, sha256=digest, error=outcome.error))
+                facts.append(PhotoFacts(record.id, sha256=digest))
         if facts:
             self._catalog.put_facts(facts)
         self._store.save(outcomes if self._propose else [replace(one, verdict=None) for one in outcomes])

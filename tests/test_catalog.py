@@ -443,6 +443,22 @@ def test_taking_a_run_back_puts_the_answers_before_it_in_place_again(catalog: Ca
     assert catalog.answers(ids)[ids[0]] == before[ids[0]]
 
 
+def test_a_run_that_failed_loses_no_answer_and_taking_it_back_takes_its_errors_back(catalog: Catalog) -> None:
+    ids = add(catalog, 5)
+    torn = PhotoFacts(ids[4], error="The photo is torn off.")
+    first, second = catalog.start_run("label"), catalog.start_run("label", model="clip-2")
+    catalog.put_results(first, "clip", [torn], [], [says(photo) for photo in ids[:4]])
+    before = catalog.answers(ids)
+    catalog.put_results(second, "clip-2", [], [], [says(ids[0], "dog"), says(ids[1], "dog")])
+    failed = [PhotoFacts(photo, error="The model gave no number.") for photo in ids[1:4]]
+    catalog.put_results(second, "clip-2", [*failed, torn], [], [])  # a resumed run
+    assert {photo: answer.label for photo, answer in catalog.answers(ids).items()} == {ids[0]: "dog"}
+    assert catalog.rollback_run(second) == 4
+    assert catalog.answers(ids) == before
+    errors = {photo: record.error for photo, record in catalog.photos(ids).items()}
+    assert errors == dict.fromkeys(ids[:4], "") | {ids[4]: "The photo is torn off."}
+
+
 def test_the_same_answer_again_can_be_taken_back_and_does_not_crowd_out_other_ones(catalog: Catalog) -> None:
     (photo,) = add(catalog, 1)
     runs = [catalog.start_run("label", model=f"clip-{place}") for place in range(12)]

@@ -12,6 +12,7 @@ import pytest
 
 from desktop_app import label_recipe, labelling, paths, presets
 from desktop_app.catalog import Catalog, open_catalog
+from desktop_app.catalog_files import records_of
 from desktop_app.label_folder import Question, score_folder
 from desktop_app.work import Work
 from models.errors import ImageError
@@ -122,6 +123,26 @@ def test_the_window_gives_the_same_labels(
     ]
     assert grid == [proposed[str(path)] for path in shown]
     catalog.close()
+
+
+def test_a_photo_that_was_away_for_a_run_keeps_the_answer_of_the_run_before(
+    pinhole: Pinhole, tiny_clip: Path, tmp_path: Path
+) -> None:
+    photo, away = *write_photos(tmp_path / "in", 1, side=40), tmp_path / "away.jpg"
+    pinhole("label", photo, "--labels", "cat,dog", "--model", tiny_clip)
+    with open_catalog(paths.catalog_file()) as catalog:
+        (record,) = records_of(catalog, [photo])
+        before = catalog.answers([record.id])
+        photo.rename(away)
+        assert "not there" in pinhole("label", photo, "--labels", "face,temple", "--model", tiny_clip).err
+        (gone,) = labelling.rows_of(catalog, [photo])
+        assert (gone.label, "not there" in gone.error) == ("", True)
+        away.rename(photo)
+        assert catalog.rollback_run(catalog.runs()[0].id) == 1
+        assert catalog.photos([record.id])[record.id].error == ""
+        records_of(catalog, [photo], content_hash)  # as whoever opens the folder does
+        assert catalog.answers([record.id]) == before
+        assert before[record.id].label in ("cat", "dog")
 
 
 def test_a_second_run_answers_from_the_catalogue(

@@ -93,7 +93,7 @@ MIGRATIONS: tuple[str, ...] = (
 )
 
 _BUSY_SECONDS = 10.0
-# Larger files are checked only after a run that did not end properly: a check reads every page.
+# Larger files are checked only after damage was met or a run did not end properly: a check reads every page.
 _ALWAYS_CHECK_BELOW = 32_000_000
 _BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
@@ -121,6 +121,55 @@ def in_words(error: sqlite3.Error, path: Path) -> CatalogError:
         case sqlite3.SQLITE_IOERR:
             return CatalogError("The catalogue's disk failed", where, "Check the disk and try again.")
     return CatalogError("The catalogue failed", where)
+
+
+def damage(path: Path, *, thorough: bool = True) -> str:
+    """What is broken in the catalogue at `path`, or "". Not `thorough`: a large file is read only where there is a
+    reason to. Raises CatalogError where it is of a newer version or cannot be opened."""
+    if not path.exists():
+        return ""
+    mark = _mark(path)
+    try:
+        with contextlib.closing(_look_into(path)) as connection:
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version > len(MIGRATIONS):
+                raise CatalogError(
+                    "The catalogue is from a newer version of Pinhole",
+                    f"its format is {version}, this program knows {len(MIGRATIONS)} ({path})",
+                    "Update Pinhole, or move that file away to begin a new catalogue.",
+                )
+            if not (thorough or mark.exists() or _worth_checking(connection, path, version)):
+                return ""
+            # The quick one does not compare the indices, where what was met may lie.
+            check = "integrity_check" if mark.exists() else "quick_check"
+            answer = str(connection.execute(f"PRAGMA {check}(1)").fetchone()[0])
+    except sqlite3.Error as error:
+        if not _means_broken(error):
+            raise in_words(error, path) from error
+        answer = str(error)
+    with contextlib.suppress(OSError):
+        mark.unlink(missing_ok=True) if answer == "ok" else mark.touch()
+    return "" if answer == "ok" else answer
+
+
+def _look_into(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+
+
+def _worth_checking(connection: sqlite3.Connection, path: Path, version: int) -> bool:
+    if version == 0 or path.stat().st_size < _ALWAYS_CHECK_BELOW:
+        return True
+    row = connection.execute("SELECT value FROM meta WHERE key = 'clean'").fetchone()
+    return row is None or row[0] != "1"
+
+
+def _means_broken(error: sqlite3.Error) -> bool:
+    return ((getattr(error, "sqlite_errorcode", None) or 0) & 0xFF) in _BROKEN
+
+
+def _mark(path: Path) -> Path:
+    """An empty file that says that damage was met: the next start has to look, whoever closes the catalogue then."""
+    return Path(f"{path}-damaged")
 
 
 def _was_broken(trouble: str, aside: Path, saved: int) -> CatalogError:
@@ -206,6 +255,9 @@ class Store:
         try:
             yield
         except sqlite3.Error as error:
+            if _means_broken(error):
+                with contextlib.suppress(OSError):
+                    _mark(self.path).touch()
             raise in_words(error, self.path) from error
 
     def _connect(self) -> sqlite3.Connection:
@@ -227,7 +279,7 @@ class Store:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise CatalogError("The catalogue cannot be made", f"{error.strerror} ({self.path})") from error
-        trouble = self._trouble()
+        trouble = damage(self.path, thorough=False)
         aside = self._set_aside() if trouble else None
         connection = self.connection()
         connection.execute("PRAGMA journal_mode = WAL")
@@ -238,39 +290,6 @@ class Store:
         if aside:
             self.problems.append(_was_broken(trouble, aside, saved))
 
-    def _trouble(self) -> str:
-        """Why the file cannot be used, or "". Raises CatalogError for one of a newer version."""
-        if not self.path.exists():
-            return ""
-        connection = self._connect_for_look()
-        try:
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version > len(MIGRATIONS):
-                raise CatalogError(
-                    "The catalogue is from a newer version of Pinhole",
-                    f"its format is {version}, this program knows {len(MIGRATIONS)} ({self.path})",
-                    "Update Pinhole, or move that file away to begin a new catalogue.",
-                )
-            if not self._worth_checking(connection, version):
-                return ""
-            answer = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
-            return "" if answer == "ok" else answer
-        except sqlite3.DatabaseError as error:
-            if ((getattr(error, "sqlite_errorcode", None) or 0) & 0xFF) in _BROKEN:
-                return str(error)
-            raise
-        finally:
-            connection.close()
-
-    def _connect_for_look(self) -> sqlite3.Connection:
-        return sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None)
-
-    def _worth_checking(self, connection: sqlite3.Connection, version: int) -> bool:
-        if version == 0 or self.path.stat().st_size < _ALWAYS_CHECK_BELOW:
-            return True
-        row = connection.execute("SELECT value FROM meta WHERE key = 'clean'").fetchone()
-        return row is None or row[0] != "1"
-
     def _set_aside(self) -> Path:
         stamp = f"{datetime.now():%Y%m%d-%H%M%S-%f}"
         aside = self.path.with_name(f"{self.path.stem}.broken-{stamp}{self.path.suffix}")
@@ -278,6 +297,7 @@ class Store:
             source = Path(f"{self.path}{end}")
             if source.exists():
                 os.replace(source, f"{aside}{end}")
+        _mark(self.path).unlink(missing_ok=True)
         return aside
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
@@ -302,7 +322,7 @@ class Store:
         try:
             part.unlink(missing_ok=True)  # what a kill has left need not be a database
             with (
-                contextlib.closing(self._connect_for_look()) as source,
+                contextlib.closing(_look_into(self.path)) as source,
                 contextlib.closing(sqlite3.connect(part)) as target,
             ):
                 source.backup(target)

@@ -8,7 +8,6 @@ import importlib.util
 import os
 import platform
 import shutil
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from desktop_app import paths
+from desktop_app.catalog_store import CatalogError, damage
 from desktop_app.version import version
 from models import devices
 from models.decode import available_memory
@@ -207,17 +207,15 @@ def _catalog_state(path: Path) -> Iterator[Finding]:
         yield Finding("Catalogue", Status.GOOD, "None yet; it is made with the first labels")
         return
     try:
-        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=2)
-        try:
-            result = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
-        finally:
-            connection.close()
-    except sqlite3.Error as error:
-        result = str(error)
-    good = result == "ok"
-    words = f"{path}, {_size(path.stat().st_size)}" if good else f"{path} is damaged: {result}"
-    cure = "" if good else "Move the file away: Pinhole makes a new one, and labels in it must be given again"
-    yield Finding("Catalogue", Status.GOOD if good else Status.BAD, words, cure)
+        result = damage(path)
+    except CatalogError as error:
+        yield Finding("Catalogue", Status.BAD, f"{error.title}. {error.cause}", error.cure)
+        return
+    if result:
+        cure = "Start Pinhole: it sets the file aside, keeps it, and brings over what you said of your photos"
+        yield Finding("Catalogue", Status.BAD, f"{path} is damaged: {result}", cure)
+    else:
+        yield Finding("Catalogue", Status.GOOD, f"{path}, {_size(path.stat().st_size)}")
 
 
 def _formats() -> Iterator[Finding]:

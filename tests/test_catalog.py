@@ -996,12 +996,49 @@ def test_a_large_file_is_checked_only_after_a_run_that_did_not_end(
     monkeypatch.setattr(catalog_store, "_ALWAYS_CHECK_BELOW", 0)
     Catalog(file).close()
     checked = Catalog(file)
-    store = checked._store
     probe = sqlite3.connect(file)
-    assert store._worth_checking(probe, 1)
+    assert catalog_store._worth_checking(probe, file, 1)
     checked.close()
-    assert not store._worth_checking(probe, 1)
+    assert not catalog_store._worth_checking(probe, file, 1)
     probe.close()
+
+
+def break_page(file: Path, holding: bytes) -> None:
+    """Overwrite the first page that holds these bytes."""
+    data = bytearray(file.read_bytes())
+    start = data.index(holding) // 4096 * 4096
+    data[start : start + 4096] = b"\xff" * 4096
+    file.write_bytes(data)
+
+
+@pytest.mark.parametrize("met_by", ["the program", "the doctor"])
+def test_a_large_file_in_which_damage_was_met_is_mended_at_the_next_start(
+    file: Path, monkeypatch: pytest.MonkeyPatch, met_by: str
+) -> None:
+    monkeypatch.setattr(catalog_store, "_ALWAYS_CHECK_BELOW", 0)
+    catalog = Catalog(file)
+    ids = add(catalog, 300)
+    catalog.propose(
+        catalog.start_run("label"), [says(photo, "cat" if photo < ids[-1] else "the last") for photo in ids]
+    )
+    catalog.confirm(ids[:9], "cat")
+    catalog.close()
+    break_page(file, b"the last")
+    if met_by == "the program":
+        catalog = Catalog(file)
+        with pytest.raises(CatalogError, match="Start Pinhole again"):
+            catalog.answers(ids)
+        catalog.close()
+    else:
+        assert catalog_store.damage(file)
+    again = Catalog(file)
+    assert "broken" in str(again.problems[0])
+    assert len(again.confirmed()) == 9
+    again.close()
+    again = Catalog(file)
+    assert again.problems == []
+    again.close()
+    assert [path.name for path in file.parent.iterdir() if "damaged" in path.name] == []
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,11 @@ def test_a_broken_catalogue_is_found() -> None:
     with open_catalog(paths.catalog_file()):
         assert findings()["Catalogue"].status is Status.GOOD
     paths.catalog_file().write_bytes(b"this is no database" * 100)
-    assert findings()["Catalogue"].status is Status.BAD
+    found = findings()["Catalogue"]
+    assert (found.status, "Start Pinhole" in found.cure) == (Status.BAD, True)
+    with open_catalog(paths.catalog_file()) as catalog:
+        assert "broken" in str(catalog.problems[0])
+    assert findings()["Catalogue"].status is Status.GOOD
 
 
 def test_a_folder_that_cannot_be_written_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

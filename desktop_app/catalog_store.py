@@ -6,7 +6,7 @@ import contextlib
 import os
 import sqlite3
 import threading  # noqa: TID251 - locks and thread-local connections only: no thread is started here
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -116,7 +116,10 @@ def in_words(error: sqlite3.Error, path: Path) -> CatalogError:
                 "The catalogue is busy", where, "Close other windows of Pinhole and try again."
             )
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-            cure = "Start Pinhole again: it sets the broken file aside and keeps it."
+            cure = (
+                "Start Pinhole again: it sets the broken file aside, keeps it, and brings over what you said of your"
+                " photos, as far as it can be read."
+            )
             return CatalogError("The catalogue is broken", where, cure)
         case sqlite3.SQLITE_IOERR:
             return CatalogError("The catalogue's disk failed", where, "Check the disk and try again.")
@@ -172,12 +175,13 @@ def _mark(path: Path) -> Path:
     return Path(f"{path}-damaged")
 
 
-def _was_broken(trouble: str, aside: Path, saved: int) -> CatalogError:
+def _was_broken(trouble: str, aside: Path, saved: Mapping[str, int]) -> CatalogError:
     return CatalogError(
         "The catalogue was broken and a new one was begun",
         trouble,
-        f"Confirmed labels brought over: {saved}. The old file was kept as “{aside.name}”; everything else is"
-        " computed again when it is needed",
+        "What you said of your photos was brought over as far as it could be read (labels confirmed:"
+        f" {saved['confirmed']}, rejected: {saved['rejected']}). Answers of models, runs and undo were not: label the"
+        f" photos again. The old file was kept as “{aside.name}”",
     )
 
 
@@ -285,7 +289,7 @@ class Store:
         connection.execute("PRAGMA journal_mode = WAL")
         self._migrate(connection)
         with self.write():
-            saved = salvage(aside, connection) if aside else 0
+            saved = salvage(aside, connection) if aside else {}
             connection.execute("INSERT OR REPLACE INTO meta VALUES ('clean', '0')")
         if aside:
             self.problems.append(_was_broken(trouble, aside, saved))

@@ -805,12 +805,58 @@ def test_what_persons_confirmed_is_brought_out_of_a_broken_file(file: Path) -> N
     data[(page - 1) * 4096 : page * 4096] = b"\xff" * 4096
     file.write_bytes(data)
     again = Catalog(file, who="ann")
-    assert "brought over: 7" in str(again.problems[0])
+    assert "confirmed: 7, rejected: 0" in str(again.problems[0])
     kept = again.confirmed()
     records = again.photos(list(kept))
     assert {record.path.name for record in records.values()} == {f"{index:05}.jpg" for index in range(7)}
     assert set(kept.values()) == {"cat"}
     assert again.sync([("/photos/00003.jpg", 103, 1)])[0].state == "unchanged"
+    again.close()
+
+
+def break_leaf(file: Path, name: str) -> None:
+    """Overwrite the second leaf of a table or index, whose root has several."""
+    with contextlib.closing(sqlite3.connect(file)) as db:
+        root = db.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (name,)).fetchone()[0]
+    data = bytearray(file.read_bytes())
+    page = data[(root - 1) * 4096 : root * 4096]
+    cell = int.from_bytes(page[14:16], "big")  # the second pointer after a header of 12 bytes
+    leaf = int.from_bytes(page[cell : cell + 4], "big")
+    data[(leaf - 1) * 4096 : leaf * 4096] = b"\xff" * 4096
+    file.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    "damage", ["cut off", "photos", "sqlite_autoindex_photos_1", "contents", "confirmed", "rejected"]
+)
+def test_what_persons_said_is_read_on_all_sides_of_the_damage(file: Path, damage: str) -> None:
+    catalog = Catalog(file, who="ann")
+    ids = add(catalog, 2000)
+    catalog.confirm(ids, "cat")
+    catalog.reject(ids[::2], "dog")
+    catalog.put_embeddings("clip", [(photo, np.ones(3000)) for photo in ids[:50]])
+    catalog.close()
+    if damage == "cut off":
+        data = file.read_bytes()
+        file.write_bytes(data[: len(data) * 99 // 100])
+    else:
+        break_leaf(file, damage)
+    again = Catalog(file)
+    answers = again.answers([record.id for record in again.photos_under("/photos")])
+    confirmed = [answer for answer in answers.values() if answer.label == "cat" and answer.who == "ann"]
+    rejected = [answer for answer in answers.values() if answer.rejected == ("dog",)]
+    lost = len(ids) - len(confirmed), len(ids) // 2 - len(rejected)
+    one_page = range(1, 400)
+    match damage:
+        case "confirmed":
+            assert (lost[0] in one_page, lost[1]) == (True, 0)
+        case "rejected":
+            assert (lost[0], lost[1] in one_page) == (0, True)
+        case _:
+            assert lost == (0, 0)
+    (problem,) = again.problems
+    assert f"confirmed: {len(confirmed)}, rejected: {len(rejected)})" in str(problem)
+    assert again.sync([("/photos/01999.jpg", 2099, 1)])[0].id in answers
     again.close()
 
 
@@ -1003,14 +1049,6 @@ def test_a_large_file_is_checked_only_after_a_run_that_did_not_end(
     probe.close()
 
 
-def break_page(file: Path, holding: bytes) -> None:
-    """Overwrite the first page that holds these bytes."""
-    data = bytearray(file.read_bytes())
-    start = data.index(holding) // 4096 * 4096
-    data[start : start + 4096] = b"\xff" * 4096
-    file.write_bytes(data)
-
-
 @pytest.mark.parametrize("met_by", ["the program", "the doctor"])
 def test_a_large_file_in_which_damage_was_met_is_mended_at_the_next_start(
     file: Path, monkeypatch: pytest.MonkeyPatch, met_by: str
@@ -1023,7 +1061,7 @@ def test_a_large_file_in_which_damage_was_met_is_mended_at_the_next_start(
     )
     catalog.confirm(ids[:9], "cat")
     catalog.close()
-    break_page(file, b"the last")
+    break_leaf(file, "proposals")
     if met_by == "the program":
         catalog = Catalog(file)
         with pytest.raises(CatalogError, match="Start Pinhole again"):

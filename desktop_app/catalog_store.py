@@ -128,20 +128,26 @@ def in_words(error: sqlite3.Error, path: Path) -> CatalogError:
 
 def damage(path: Path, *, thorough: bool = True) -> str:
     """What is broken in the catalogue at `path`, or "". Not `thorough`: a large file is read only where there is a
-    reason to. Raises CatalogError where it is of a newer version or cannot be opened."""
+    reason to. Raises CatalogError where it is none of Pinhole's, of a newer version, or cannot be opened."""
     if not path.exists():
         return ""
     mark = _mark(path)
     try:
         with contextlib.closing(_look_into(path)) as connection:
+            connection.execute(
+                "BEGIN"
+            )  # one state for both looks: another window may be making the file just now
             version = connection.execute("PRAGMA user_version").fetchone()[0]
+            tables = _tables_in(connection)
+            connection.execute("COMMIT")
             if version > len(MIGRATIONS):
                 raise CatalogError(
                     "The catalogue is from a newer version of Pinhole",
                     f"its format is {version}, this program knows {len(MIGRATIONS)} ({path})",
                     "Update Pinhole, or move that file away to begin a new catalogue.",
                 )
-            if not (thorough or mark.exists() or _worth_checking(connection, path, version)):
+            ours = _tables_of(version) <= tables if version else not tables
+            if ours and not (thorough or mark.exists() or _worth_checking(connection, path, version)):
                 return ""
             # The quick one does not compare the indices, where what was met may lie.
             check = "integrity_check" if mark.exists() else "quick_check"
@@ -152,7 +158,26 @@ def damage(path: Path, *, thorough: bool = True) -> str:
         answer = str(error)
     with contextlib.suppress(OSError):
         mark.unlink(missing_ok=True) if answer == "ok" else mark.touch()
-    return "" if answer == "ok" else answer
+    if answer != "ok":
+        return answer
+    if not ours:
+        raise CatalogError(
+            "The file in the catalogue's place is none of Pinhole's",
+            str(path),
+            "Move that file away to begin a new catalogue.",
+        )
+    return ""
+
+
+def _tables_in(connection: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+def _tables_of(version: int) -> set[str]:
+    """The tables that a catalogue of this version has."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript("".join(MIGRATIONS[:version]))
+        return _tables_in(connection)
 
 
 def _look_into(path: Path) -> sqlite3.Connection:

@@ -898,6 +898,33 @@ def test_a_file_of_a_newer_version_is_refused_and_left_alone(file: Path) -> None
     assert file.read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    "script",
+    [
+        f"PRAGMA user_version = {len(catalog_store.MIGRATIONS)}; VACUUM",
+        "PRAGMA user_version = 2; CREATE TABLE photos (name TEXT)",
+        "CREATE TABLE photos (name TEXT)",
+    ],
+)
+@pytest.mark.parametrize("always_below", [0, catalog_store._ALWAYS_CHECK_BELOW])
+def test_a_file_of_another_program_is_refused_with_a_cure_and_left_alone(
+    file: Path, monkeypatch: pytest.MonkeyPatch, script: str, always_below: int
+) -> None:
+    monkeypatch.setattr(catalog_store, "_ALWAYS_CHECK_BELOW", always_below)
+    file.parent.mkdir()
+    with contextlib.closing(sqlite3.connect(file)) as db:
+        db.executescript(script)
+    before = file.read_bytes()
+    with pytest.raises(CatalogError, match=r"none of Pinhole's.*Move that file away"):
+        Catalog(file)
+    assert file.read_bytes() == before
+    catalog = open_or_temporary(file)
+    assert "nothing is kept" in str(catalog.problems[0])
+    catalog.close()
+    file.rename(file.with_name("theirs.sqlite"))
+    Catalog(file).close()
+
+
 def test_a_session_goes_on_without_a_catalogue_that_cannot_be_opened(file: Path) -> None:
     Catalog(file).close()
     with sqlite3.connect(file) as db:

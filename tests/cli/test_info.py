@@ -1,9 +1,11 @@
 """`pinhole models` and `pinhole doctor`: what is listed, and what is found broken."""
 
+import contextlib
 import importlib.util
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -79,6 +81,15 @@ def test_a_broken_catalogue_is_found() -> None:
     with open_catalog(paths.catalog_file()) as catalog:
         assert "broken" in str(catalog.problems[0])
     assert findings()["Catalogue"].status is Status.GOOD
+
+
+def test_a_file_of_another_program_in_the_catalogues_place_is_found() -> None:
+    with contextlib.closing(sqlite3.connect(paths.catalog_file())) as db:
+        db.execute("CREATE TABLE photos (name TEXT)")
+    found = findings()["Catalogue"]
+    assert found.status is Status.BAD
+    assert "none of Pinhole's" in found.words
+    assert "Move that file away" in found.cure
 
 
 def test_a_folder_that_cannot_be_written_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -292,10 +292,11 @@ class Catalog:
 
     # What holds
 
-    def answers(self, ids: Sequence[int]) -> dict[int, Answer]:
-        """What holds for these photos; one without proposal, confirmation or rejection is left out."""
+    def answers(self, ids: Sequence[int], *, run: str = "") -> dict[int, Answer]:
+        """What holds for these photos; one without proposal, confirmation or rejection is left out. With the id of a
+        `run`, what it said counts before what runs after it said."""
         with self._store.read() as db:
-            return answers_of(db, ids)
+            return answers_of(db, ids, run)
 
     def earlier(self, photo: int) -> list[Answer]:
         """What runs before the last said of this photo, where it was something else: the last few, newest first."""

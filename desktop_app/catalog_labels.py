@@ -14,16 +14,20 @@ from desktop_app.catalog_types import Answer, Change, Proposal, Run, Said
 KEPT_EARLIER = 5
 # What cannot be read has no label, and a proposal for a content that the photo no longer has does not count, unless a
 # person confirmed on it. Both stay, and count again when the photo is what it was or the failed run is taken back.
-ANSWER = """
+_ANSWER = """
     SELECT p.id, k.label, k.who, k.time, m.label, m.probability, m.margin, m.decision, m.label_2,
         m.probability_2, m.label_3, m.probability_3, m.time, r.model, r.prompt_set, m.run
-    FROM json_each(?) j CROSS JOIN photos p ON p.id = j.value
+    FROM json_each(?1) j CROSS JOIN photos p ON p.id = j.value
     LEFT JOIN confirmed k ON k.photo = p.id
-    LEFT JOIN proposals m ON m.photo = p.id AND (m.content = p.content AND p.error IS NULL OR k.photo IS NOT NULL)
+    LEFT JOIN {proposal} AND (m.content = p.content AND p.error IS NULL OR k.photo IS NOT NULL)
     LEFT JOIN runs r ON r.id = m.run
     WHERE k.photo IS NOT NULL OR m.photo IS NOT NULL OR EXISTS (SELECT 1 FROM rejected x WHERE x.photo = p.id)
     ORDER BY j.key
 """
+_LAST = _ANSWER.format(proposal="proposals m ON m.photo = p.id")
+_REPLACED = _ANSWER.format(
+    proposal="replaced m ON m.seq = (SELECT max(seq) FROM replaced WHERE photo = p.id AND run = ?2)"
+)
 _PROPOSAL = (
     "photo, content, run, label, probability, margin, decision, label_2, probability_2, label_3, probability_3,"
     " time"
@@ -142,14 +146,17 @@ def to_answer(row: tuple[Any, ...], rejected: tuple[str, ...]) -> Answer:
     )
 
 
-def answers_of(db: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Answer]:
+def answers_of(db: sqlite3.Connection, ids: Sequence[int], run: str = "") -> dict[int, Answer]:
     chosen = (ids_json(ids),)
-    rows = db.execute(ANSWER, chosen).fetchall()
+    rows = {row[0]: row for row in db.execute(_LAST, chosen)}
+    if run:
+        others = ids_json(photo for photo, row in rows.items() if row[15] != run)
+        rows |= {row[0]: row for row in db.execute(_REPLACED, (others, run)) if row[15]}
     rejected: dict[int, list[str]] = {}
     sql = "SELECT photo, label FROM rejected WHERE photo IN (SELECT value FROM json_each(?)) ORDER BY time"
     for photo, label in db.execute(sql, chosen):
         rejected.setdefault(photo, []).append(label)
-    return {row[0]: to_answer(row, tuple(rejected.get(row[0], ()))) for row in rows}
+    return {photo: to_answer(row, tuple(rejected.get(photo, ()))) for photo, row in rows.items()}
 
 
 def said_of(db: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Said]:

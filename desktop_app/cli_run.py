@@ -4,6 +4,7 @@ import argparse
 import os
 import signal
 import sys
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -44,12 +45,13 @@ def run_label(arguments: argparse.Namespace) -> int:
         model = open_for(arguments, Capability.ZERO_SHOT, line, many=len(photos) >= _WORTH_MEASURING)
         cli_asking.remark(recipe, model)
         labeller = Labeller(catalog, model, recipe)
-        watched = follow(labeller.events(config), line)
+        run = uuid.uuid4().hex
+        watched = follow(labeller.events(config, run), line)
         if watched.interrupted:
             return watched.tell_interrupted()
         everything = labeller if arguments.long or (arguments.top_k or 0) > KEPT_ANSWERS else None
         keywords = {label.name: label.keyword for label in recipe.labels}
-        rows = partial(rows_of, catalog, photos, keywords=keywords, labeller=everything)
+        rows = partial(rows_of, catalog, photos, keywords=keywords, labeller=everything, run=run)
         if arguments.csv:
             _write(arguments, rows(), config)
         if not arguments.quiet and (

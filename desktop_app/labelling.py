@@ -251,15 +251,17 @@ def rows_of(
     *,
     keywords: Mapping[str, str] | None = None,
     labeller: Labeller | None = None,
+    run: str = "",
 ) -> Iterator[Row]:
     """What the catalogue holds about each photo, ready for ``export``; ``keywords`` maps a label to what is written.
 
-    With a ``labeller`` every photo brings all its answers (the long form), scored anew from its embedding.
+    With a ``labeller`` every photo brings all its answers (the long form), scored anew from its embedding. With the id
+    of a ``run``, what it said counts before what another one has said since.
     """
     words = keywords or {}
     for start in range(0, len(photos), _LOT):
         pairs = _hashed(catalog, list(_records(catalog, photos[start : start + _LOT])))
-        held = catalog.answers([record.id for record, _ in pairs])
+        held = catalog.answers([record.id for record, _ in pairs], run=run)
         ranked = _ranked(catalog, labeller, pairs) if labeller else {}
         for record, path in pairs:
             yield _row(path, record, held.get(record.id), words, ranked.get(record.id))

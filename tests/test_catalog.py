@@ -459,6 +459,19 @@ def test_a_run_that_failed_loses_no_answer_and_taking_it_back_takes_its_errors_b
     assert errors == dict.fromkeys(ids[:4], "") | {ids[4]: "The photo is torn off."}
 
 
+def test_what_one_run_said_can_be_asked_for_after_others(catalog: Catalog) -> None:
+    ids = add(catalog, 4)
+    first, second = catalog.start_run("label", model="clip-1"), catalog.start_run("label", model="clip-2")
+    catalog.propose(first, [says(photo) for photo in ids[:3]])
+    before = catalog.answers(ids[:1])
+    catalog.propose(second, [says(photo, "dog", 0.3) for photo in (ids[0], ids[1], ids[3])])
+    catalog.confirm(ids[1:2], "owl")
+    answers = catalog.answers(ids, run=first)
+    assert [answers[photo].label for photo in ids] == ["cat", "owl", "cat", "dog"]
+    assert answers[ids[0]] == before[ids[0]], "to the last figure"
+    assert [catalog.answers(ids, run=second)[photo].label for photo in ids] == ["dog", "owl", "cat", "dog"]
+
+
 def test_the_same_answer_again_can_be_taken_back_and_does_not_crowd_out_other_ones(catalog: Catalog) -> None:
     (photo,) = add(catalog, 1)
     runs = [catalog.start_run("label", model=f"clip-{place}") for place in range(12)]

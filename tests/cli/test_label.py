@@ -6,11 +6,12 @@ import shutil
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from desktop_app import label_recipe, labelling, paths, presets
+from desktop_app import cli_run, label_recipe, labelling, paths, presets
 from desktop_app.catalog import Catalog, open_catalog
 from desktop_app.catalog_files import records_of
 from desktop_app.label_folder import Question, score_folder
@@ -143,6 +144,26 @@ def test_a_photo_that_was_away_for_a_run_keeps_the_answer_of_the_run_before(
         records_of(catalog, [photo], content_hash)  # as whoever opens the folder does
         assert catalog.answers([record.id]) == before
         assert before[record.id].label in ("cat", "dog")
+
+
+def test_the_csv_holds_the_answers_of_its_own_run_where_another_came_between(
+    pinhole: Pinhole, tiny_clip: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone, own, other = tmp_path / "alone.csv", tmp_path / "own.csv", tmp_path / "other.csv"
+    asked = ("label", folder, "--labels", "cat,dog", "--model", tiny_clip, "--csv")
+    pinhole(*asked, alone)
+    follow = cli_run.follow
+
+    def follow_and_be_overtaken(*given: Any) -> cli_run.Watched:
+        watched = follow(*given)
+        monkeypatch.setattr(cli_run, "follow", follow)
+        pinhole("label", folder, "--labels", "face,temple", "--model", tiny_clip, "--csv", other)
+        return watched
+
+    monkeypatch.setattr(cli_run, "follow", follow_and_be_overtaken)
+    pinhole(*asked, own)
+    assert own.read_bytes() == alone.read_bytes()
+    assert {row["label"] for row in read(other) if not row["error"]} <= {"face", "temple"}
 
 
 def test_a_second_run_answers_from_the_catalogue(

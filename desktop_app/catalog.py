@@ -24,7 +24,7 @@ from desktop_app.catalog_drives import drives_under, known_drives, may_be_there,
 from desktop_app.catalog_labels import (
     answers_of,
     earlier_of,
-    last_change,
+    find_change,
     only_word,
     propose,
     put_said,
@@ -347,23 +347,13 @@ class Catalog:
         """Take back everything persons said about these photos; the machine's proposal holds again."""
         return self._change("clear", dict.fromkeys(ids, ""), lambda said, word: Said())
 
-    def undo(self) -> Change | None:
-        """Take the last change back; None where there is none."""
-        return self._travel(back=True)
+    def undo(self, change: Change | None = None) -> Change | None:
+        """Take this change back, or the last; None where there is none. What was said of a photo since then stays."""
+        return self._travel(change, back=True)
 
-    def redo(self) -> Change | None:
-        """Make the change again that was undone last; None where there is none."""
-        return self._travel(back=False)
-
-    def undoable(self) -> Change | None:
-        """What `undo` would take back, for the name of the menu entry."""
-        with self._store.read() as db:
-            return last_change(db, back=True)
-
-    def redoable(self) -> Change | None:
-        """What `redo` would make again."""
-        with self._store.read() as db:
-            return last_change(db, back=False)
+    def redo(self, change: Change | None = None) -> Change | None:
+        """Make this change again, or the one that was undone last; None where there is none."""
+        return self._travel(change, back=False)
 
     def _confirming(self, said: Said, word: str) -> Said:
         if not word or said.label == word:
@@ -408,18 +398,18 @@ class Catalog:
             put_said(db, moved)
             return Change(row[0], verb, label, len(moved))
 
-    def _travel(self, *, back: bool) -> Change | None:
+    def _travel(self, known: Change | None, *, back: bool) -> Change | None:
         with self._store.write() as db:
-            change = last_change(db, back=back)
+            change = find_change(db, known, back=back)
             if change is None:
                 return None
-            column = "before" if back else "after"
+            sides = "after, before" if back else "before, after"
             rows = db.execute(
-                f"SELECT photo, {column} FROM history_items WHERE change = ?"
-                " AND photo IN (SELECT id FROM photos)",
-                (change.id,),
+                f"SELECT photo, {sides} FROM history_items WHERE change = ?", (change.id,)
             ).fetchall()
-            put_said(db, {photo: Said.from_json(text) for photo, text in rows})
+            now = said_of(db, [photo for photo, _, _ in rows])
+            still = {photo: to for photo, leave, to in rows if now.get(photo) == Said.from_json(leave)}
+            put_said(db, {photo: Said.from_json(text) for photo, text in still.items()})
             db.execute("UPDATE history SET undone = ? WHERE id = ?", (int(back), change.id))
             return change
 

@@ -192,10 +192,11 @@ def put_said(db: sqlite3.Connection, said: dict[int, Said]) -> None:
     db.executemany("INSERT INTO rejected VALUES (?, ?, ?, ?)", refusals)
 
 
-def last_change(db: sqlite3.Connection, *, back: bool) -> Change | None:
-    order = "DESC" if back else "ASC"
+def find_change(db: sqlite3.Connection, known: Change | None, *, back: bool) -> Change | None:
+    """The change to take back, or else to make again: the one given, or the last; None where that is not to be done."""
+    which, order = "" if known is None else " AND id = ?", "DESC" if back else "ASC"
     row = db.execute(
-        f"SELECT id, verb, label, count FROM history WHERE undone = ? ORDER BY id {order} LIMIT 1",
-        (int(not back),),
+        f"SELECT id, verb, label, count FROM history WHERE undone = ?{which} ORDER BY id {order} LIMIT 1",
+        (int(not back), *(() if known is None else (known.id,))),
     ).fetchone()
     return None if row is None else Change(*row)

@@ -593,9 +593,8 @@ def test_undo_and_redo_are_named_and_exact(catalog: Catalog) -> None:
     assert [change.verb for change in undone if change] == ["clear", "reject", "change", "confirm"]
     assert catalog.answers(ids) == states[0]
     assert catalog.undo() is None
-    for state in states[1:]:
-        named = catalog.redoable()
-        assert catalog.redo() == named
+    for change, state in zip(reversed(undone), states[1:], strict=True):
+        assert catalog.redo() == change
         assert catalog.answers(ids) == state
     assert catalog.redo() is None
 
@@ -604,10 +603,24 @@ def test_a_new_change_ends_what_could_be_redone(catalog: Catalog) -> None:
     ids = add(catalog, 2)
     catalog.confirm(ids, "cat")
     catalog.undo()
-    catalog.confirm(ids[:1], "dog")
+    change = catalog.confirm(ids[:1], "dog")
     assert catalog.redo() is None
-    assert catalog.undoable() == catalog.undo()
+    assert catalog.undo() == change
     assert catalog.confirmed() == {}
+
+
+def test_an_earlier_change_is_taken_back_where_nothing_was_said_since(catalog: Catalog) -> None:
+    first, second, third = add(catalog, 3)
+    early = catalog.confirm([first, second], "cat")
+    late = catalog.confirm([second, third], "dog")
+    assert catalog.undo(early) == early
+    assert catalog.confirmed() == {second: "dog", third: "dog"}
+    assert catalog.undo(early) is None
+    assert catalog.redo(late) is None
+    assert catalog.redo(early) == early
+    assert catalog.confirmed() == {first: "cat", second: "dog", third: "dog"}
+    assert catalog.undo(late) == late
+    assert catalog.confirmed() == {first: "cat", second: "cat"}
 
 
 def test_many_labels_in_one_change(catalog: Catalog) -> None:

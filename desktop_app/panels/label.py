@@ -152,7 +152,6 @@ class LabelPanel(Panel):
         if not self._awake:
             self._awake = True
             self.column.wake()
-            self.review.wake()
             self.job.wake()
             self.engine.wake()
         self._photos_changed()

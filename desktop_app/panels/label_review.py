@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from PySide6.QtCore import QObject, Signal
 
 from desktop_app.catalog import Catalog, Change
+from desktop_app.catalog_labels import only_word
 from desktop_app.label_book import LabelBook
 from desktop_app.label_folder import Said
 from desktop_app.panels.label_reader import PhotoReader
@@ -14,13 +16,24 @@ from desktop_app.photo_list import Mark
 from desktop_app.session import Session, as_user_error
 from desktop_app.work import Outcome
 
-Words = dict[str, Said | None]  # path -> what a person says of it now
+
+@dataclass(eq=False)
+class _Decision:
+    """What was said of some photos in one step; `change` is known once the catalogue has it, and only on its lane."""
+
+    words: str
+    paths: tuple[str, ...]
+    change: Change | None = None
+
+
+_Steps = list[_Decision | None]  # None: a step of the labels' book; the newest last
 
 
 class Review(QObject):
     """Verbs over places in session.photos. What is said shows at once and is in the catalogue a moment later.
 
-    Undo and redo take steps of the labels' book and of the catalogue in the order in which they were made.
+    Undo and redo take the steps made in this window, those of the labels' book among them, in the order in which they
+    were made. Decisions about photos of which none is open are passed over: nothing changes in a folder out of sight.
     """
 
     failed = Signal(object)  # UserError
@@ -31,15 +44,10 @@ class Review(QObject):
     ) -> None:
         super().__init__(parent)
         self._session, self._reader, self._book = session, reader, book
-        self._done: list[str] = []  # "book" or "person", the newest last
-        self._undone: list[str] = []
-        self._names = ("", "")  # what the catalogue would undo and redo
+        self._done: _Steps = []
+        self._undone: _Steps = []
         self._travelling = False
-        book.listen(lambda step: self._stepped("book"))
-
-    def wake(self) -> None:
-        """Ask what an earlier day left to undo."""
-        self._session.work.once(partial(_names, self._session.catalog), self._named, lane="io")
+        book.listen(lambda step: self._stepped(None))
 
     # --- what a person says
 
@@ -51,7 +59,7 @@ class Review(QObject):
         for place, word in words.items():
             others = tuple(name for name in self._word(place).rejected if name != word)
             said[place] = Said(word, others)
-        self._say(Catalog.confirm_each, words, said)
+        self._say(self.tr("confirm"), Catalog.confirm_each, words, said)
         return len(words)
 
     def reject(self, places: Sequence[int]) -> int:
@@ -64,13 +72,13 @@ class Review(QObject):
         for place, word in words.items():
             before = self._word(place)
             said[place] = Said("" if before.label == word else before.label, (*before.rejected, word))
-        self._say(Catalog.reject_each, words, said)
+        self._say(self.tr("reject"), Catalog.reject_each, words, said)
         return len(words)
 
     def clear(self, places: Sequence[int]) -> None:
         """Take back everything said about these photos."""
         known = [place for place in places if place in self._reader.folder.said]
-        self._say(_clear_each, dict.fromkeys(known, ""), dict.fromkeys(known))
+        self._say(self.tr("clear"), _clear_each, dict.fromkeys(known, ""), dict.fromkeys(known))
 
     def _word(self, place: int) -> Said:
         return self._reader.folder.said.get(place) or Said()
@@ -81,6 +89,7 @@ class Review(QObject):
 
     def _say(
         self,
+        name: str,
         verb: Callable[[Catalog, Mapping[int, str]], Change | None],
         words: dict[int, str],
         said: dict[int, Said | None],
@@ -90,73 +99,96 @@ class Review(QObject):
         photos = self._session.photos
         self._reader.put_said(said)
         self._reader.folder.order.said({photos[place]: word for place, word in said.items()})
-        self._stepped("person")
         told = {photos[place]: word for place, word in words.items()}
-        call = partial(_keep, self._session.catalog, verb, told)
+        step = _Decision(self._describe(name, told), tuple(told))
+        self._stepped(step)
+        call = partial(_keep, self._session.catalog, verb, told, step)
         # One lane and one after the other: an undo must not overtake what it undoes. Closing the window loses none.
-        self._session.work.once(call, partial(self._kept, tuple(told)), lane="model", must=True)
+        self._session.work.once(call, partial(self._kept, step), lane="model", must=True)
 
-    def _kept(self, paths: Sequence[str], outcome: Outcome) -> None:
-        self._reader.folder.order.wrote(paths)
-        self._named(outcome)
+    def _kept(self, step: _Decision, outcome: Outcome) -> None:
+        self._reader.folder.order.wrote(step.paths)
+        self._check(outcome)
+
+    def _check(self, outcome: Outcome) -> None:
+        if outcome.error is not None:
+            self.failed.emit(as_user_error(outcome.error, self.tr("That could not be kept")))
+
+    def _describe(self, name: str, words: Mapping[str, str]) -> str:
+        label = only_word(words.values())
+        photos = self.tr("1 photo") if len(words) == 1 else self.tr("{0:,} photos").format(len(words))
+        return f"{name} “{label}”, {photos}" if label else f"{name}, {photos}"
 
     # --- undo and redo
 
     @property
     def words(self) -> tuple[str, str]:
         """What undo and redo would do now, "" for nothing."""
-        undo = self._book.undo_name if self._next(self._done) == "book" else self._names[0]
-        redo = self._book.redo_name if self._next(self._undone) == "book" else self._names[1]
-        return undo, redo if self._undone or not self._done else ""
+        book = self._book
+        return self._name(self._done, book.undo_name), self._name(self._undone, book.redo_name)
 
-    def _next(self, steps: list[str]) -> str:
-        return steps[-1] if steps else "person"
+    def _name(self, steps: _Steps, of_book: str) -> str:
+        at = self._within_reach(steps)
+        step = steps[at] if at >= 0 else _Decision("", ())
+        return of_book if step is None else step.words
+
+    def _within_reach(self, steps: _Steps) -> int:
+        """Where the newest step stands that is about the labels or about a photo that is open, -1 for none."""
+        photos = self._session.photos
+        for at in reversed(range(len(steps))):
+            step = steps[at]
+            if step is None or any(photos.index(path) >= 0 for path in step.paths):
+                return at
+        return -1
 
     def undo(self) -> None:
         """Take the last step back, whichever it was, and say so: its photos may be out of sight."""
-        kind, words = self._next(self._done), self.words[0]
-        if kind == "book":
-            self._move(self._done, self._undone, self._book.undo)
-        elif self._names[0]:
-            self._move(self._done, self._undone, partial(self._travel, back=True))
+        words = self.words[0]
+        self._move(self._done, self._undone, back=True)
         if words:
             self._session.notify.info(self.tr("Taken back: {0}").format(words))
 
     def redo(self) -> None:
         """Make the step again that was undone last, and say so."""
-        kind, words = self._next(self._undone), self.words[1]
-        if kind == "book":
-            self._move(self._undone, self._done, self._book.redo)
-        elif self._names[1]:
-            self._move(self._undone, self._done, partial(self._travel, back=False))
+        words = self.words[1]
+        self._move(self._undone, self._done, back=False)
         if words:
             self._session.notify.info(self.tr("Made again: {0}").format(words))
 
-    def _move(self, source: list[str], target: list[str], act: Callable[[], object]) -> None:
-        target.append(source.pop() if source else "person")
+    def _move(self, source: _Steps, target: _Steps, *, back: bool) -> None:
+        at = self._within_reach(source)
+        if at < 0:
+            return
+        step = source.pop(at)
+        target.append(step)
         self._travelling = True
-        act()
+        if step is not None:
+            self._travel(step, back=back)
+        elif back:
+            self._book.undo()
+        else:
+            self._book.redo()
         self._travelling = False
         self.steps_changed.emit()
 
-    def _stepped(self, kind: str) -> None:
+    def _stepped(self, step: _Decision | None) -> None:
         if not self._travelling:
-            self._done.append(kind)
+            self._done.append(step)
             self._undone.clear()
             self.steps_changed.emit()
 
-    def _travel(self, *, back: bool) -> None:
+    def _travel(self, step: _Decision, *, back: bool) -> None:
         folder = self._reader.folder
         ids = folder.ids[: folder.count].tolist()
         known = {photo: path for photo, path in zip(ids, self._session.photos, strict=False) if photo}
-        call = partial(_travelled, self._session.catalog, known, back)
+        call = partial(_travelled, self._session.catalog, step, known, back)
         self._session.work.once(call, self._arrived, lane="model", must=True)
 
     def _arrived(self, outcome: Outcome) -> None:
+        self._check(outcome)
         if outcome.error is not None:
-            self._named(outcome)
             return
-        words, asked, names = outcome.value
+        words, asked = outcome.value
         # The list may have been read again since, or be another one: by path, and only what was asked about.
         photos, folder = self._session.photos, self._reader.folder
         shown = {photos[place] for place in folder.said if place < len(photos)}
@@ -167,30 +199,6 @@ class Review(QObject):
         folder.order.wrote(found)  # a look that was asked before knows nothing of this step
         places = {photos.index(path): word for path, word in found.items()}
         self._reader.put_said({place: word for place, word in places.items() if place >= 0})
-        self._take_names(names)
-
-    def _named(self, outcome: Outcome) -> None:
-        if outcome.error is not None:
-            self.failed.emit(as_user_error(outcome.error, self.tr("That could not be kept")))
-            return
-        self._take_names(outcome.value)
-
-    def _take_names(self, changes: tuple[Change | None, Change | None]) -> None:
-        self._names = (self._describe(changes[0]), self._describe(changes[1]))
-        self.steps_changed.emit()
-
-    def _describe(self, change: Change | None) -> str:
-        if change is None:
-            return ""
-        verb = {
-            "confirm": self.tr("confirm"),
-            "change": self.tr("change"),
-            "reject": self.tr("reject"),
-            "clear": self.tr("clear"),
-        }.get(change.verb, change.verb)
-        label = f" “{change.label}”" if change.label else ""
-        photos = self.tr("1 photo") if change.count == 1 else self.tr("{0:,} photos").format(change.count)
-        return f"{verb}{label}, {photos}"
 
 
 def _ids(catalog: Catalog, paths: Sequence[str]) -> dict[str, int]:
@@ -203,29 +211,25 @@ def _ids(catalog: Catalog, paths: Sequence[str]) -> dict[str, int]:
 
 
 def _keep(
-    catalog: Catalog, verb: Callable[[Catalog, Mapping[int, str]], Change | None], words: Mapping[str, str]
-) -> tuple[Change | None, Change | None]:
+    catalog: Catalog,
+    verb: Callable[[Catalog, Mapping[int, str]], Change | None],
+    words: Mapping[str, str],
+    step: _Decision,
+) -> None:
     ids = _ids(catalog, list(words))
-    verb(catalog, {ids[path]: word for path, word in words.items()})
-    return _names(catalog)
+    step.change = verb(catalog, {ids[path]: word for path, word in words.items()})
 
 
 def _clear_each(catalog: Catalog, words: Mapping[int, str]) -> Change | None:
     return catalog.clear(list(words))
 
 
-def _names(catalog: Catalog) -> tuple[Change | None, Change | None]:
-    return catalog.undoable(), catalog.redoable()
-
-
 def _travelled(
-    catalog: Catalog, photos: Mapping[int, str], back: bool
-) -> tuple[dict[str, Said], frozenset[str], tuple[Change | None, Change | None]]:
+    catalog: Catalog, step: _Decision, photos: Mapping[int, str], back: bool
+) -> tuple[dict[str, Said], frozenset[str]]:
     """Undo or redo; what holds for the open photos (their paths by their numbers) afterwards, and all their paths."""
-    if back:
-        catalog.undo()
-    else:
-        catalog.redo()
+    if step.change is not None:
+        (catalog.undo if back else catalog.redo)(step.change)
     words = {photos[photo]: Said.of(answer) for photo, answer in catalog.answers(list(photos)).items()}
     said = {path: word for path, word in words.items() if word is not None}
-    return said, frozenset(photos.values()), _names(catalog)
+    return said, frozenset(photos.values())

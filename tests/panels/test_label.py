@@ -299,6 +299,54 @@ def test_a_word_is_kept_when_the_folder_is_opened_again(app: LabelRobot, photos:
     assert again.label.book.state.names == ("cat", "dog", "an old motorcycle"), "the labels are remembered"
 
 
+def test_undo_reaches_what_is_open_and_what_an_earlier_day_left_stays(
+    app: LabelRobot, photos: Path, start: Start
+) -> None:
+    def confirm_one() -> str:
+        app.look_at(app.shown()[2])
+        app.press("3", app.window)
+        app.wait_idle()
+        return app.shown()[2]
+
+    def open_(folder: Path) -> None:
+        app.open_folder(folder)
+        app.wait_for_photos(8)
+        app.wait_answered()
+
+    def undo() -> None:
+        app.press("Ctrl+Z", app.window)
+        app.wait_idle()
+
+    open_(photos / "dog")
+    dog = confirm_one()
+    app.close()
+    app = start(photos / "dog")
+    app.wait_answered()
+    assert app.label.undo_words() == ("", "")
+    undo()
+    assert app.decisions()[dog] == "CONFIRMED"
+    open_(photos / "cat")
+    cat = confirm_one()
+    open_(photos / "dog")
+    assert app.label.undo_words() == ("", "")
+    undo()
+    assert not app.status().startswith("Taken back")
+    app.look_at(dog)
+    app.press("0", app.window)
+    app.wait_idle()
+    open_(photos / "cat")
+    assert app.decisions()[cat] == "CONFIRMED"
+    assert "confirm" in app.label.undo_words()[0]
+    undo()
+    assert app.decisions()[cat] == "LABEL"
+    undo()
+    open_(photos / "dog")
+    assert app.decisions()[dog] == "LABEL"
+    assert "clear" in app.label.undo_words()[0]
+    undo()
+    assert app.decisions()[dog] == "CONFIRMED"
+
+
 # --- filters, order, bars
 
 

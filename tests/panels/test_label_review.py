@@ -145,7 +145,7 @@ def test_an_undo_that_arrives_after_the_folder_was_read_again_is_shown(desk: Des
     assert folder.said == {}, "that look knows nothing of the undo"
 
 
-def test_an_undo_that_arrives_in_another_folder_is_named_and_changes_nothing_there(desk: Desk) -> None:
+def test_an_undo_that_arrives_in_another_folder_changes_nothing_there(desk: Desk) -> None:
     desk.review.confirm([0], "cat")
     desk.deliver()
     folder = desk.reader.folder
@@ -157,4 +157,6 @@ def test_an_undo_that_arrives_in_another_folder_is_named_and_changes_nothing_the
     desk.deliver()
     assert desk.kept() == {}
     assert folder.said == {0: Said("owl")}
+    assert desk.review.words == ("", "")
+    open_again(desk, desk.photo)
     assert desk.review.words == ("", "confirm “cat”, 1 photo")

@@ -163,8 +163,6 @@ class LabelPanel(Panel):
 
     def _photos_changed(self, *_: object) -> None:
         self._choose_page()
-        if not len(self.session.photos):
-            self.job.forget_end()
         self.job.offer()
 
     def _choose_page(self) -> None:

@@ -1,8 +1,9 @@
 """Labelling the open folder as a job: the journal, the bar under the grid, its end, taking it back, going on."""
 
+import os
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,18 +13,21 @@ from PySide6.QtCore import QObject, Signal
 from desktop_app import label_recipe
 from desktop_app.labelling import Labeller, Recipe
 from desktop_app.panels.label_engine import LabelEngine
+from desktop_app.panels.label_unfinished import KIND, Interrupted, unfinished_runs
 from desktop_app.session import Session, as_user_error
 from desktop_app.widgets.label_job_bar import JobBar, Summary
-from desktop_app.work import Job, JobRecord, JobState, Outcome, Work
+from desktop_app.work import Job, JobRecord, JobState, Outcome
 from models.errors import UserError
 from models.spec import Capability
 from models.tasks.auto_label import Config, Event, Finished, Labelled, Progress, Skipped, Started, Stored
 
-KIND = "label"
-
 
 class LabelJob(QObject):
-    """Starts, follows and ends the job; the quiet embedding job rests meanwhile."""
+    """Starts, follows and ends the job; the quiet embedding job rests meanwhile.
+
+    What a run did, and one that was interrupted, is shown where its photos are open, and not over those of another
+    folder.
+    """
 
     failed = Signal(object)  # UserError
     ended = Signal()
@@ -36,14 +40,15 @@ class LabelJob(QObject):
         self._session, self._engine, self._bar = session, engine, bar
         self._job: Job | None = None
         self._run = ""
+        self._paths: tuple[str, ...] = ()  # what the last run is about
         self._tally = Counter[str]()
         self._kept = self._other = 0
         self._paused = False
         self._progress = Progress(0, 0, 0.0, None, None)
         self._skipped: list[tuple[str, str]] = []
         self._unstored: list[int] = []  # places that are answered, but cannot be looked up yet
-        self._record: JobRecord | None = None
-        self._shows_end = False
+        self._interrupted: list[Interrupted] = []  # the newest last
+        self._tell_end: Callable[[], None] | None = None  # how the last run ended, or that it was taken back
         engine.book.listen(lambda step: self.offer())  # without a label there is nothing to ask
         bar.start_asked.connect(self.start)
         bar.pause_asked.connect(self.toggle_pause)
@@ -56,7 +61,9 @@ class LabelJob(QObject):
 
     def wake(self) -> None:
         """Look for a run that was interrupted."""
-        self._session.work.once(partial(_unfinished, self._session.work), self._found_unfinished, lane="io")
+        self._session.work.once(
+            partial(unfinished_runs, self._session.work), self._found_unfinished, lane="io"
+        )
 
     @property
     def running(self) -> bool:
@@ -64,8 +71,9 @@ class LabelJob(QObject):
         return self._job is not None and not self._job.state.ended
 
     def offer(self) -> None:
-        """Show what can be done now; where a run's end or an interrupted run is shown, only allow or forbid it."""
+        """Show how the run goes, or what it did, or what can be done now."""
         if self.running:
+            self._show()
             return
         why = ""
         if self._session.shelf.error(Capability.ZERO_SHOT) is not None:
@@ -75,14 +83,26 @@ class LabelJob(QObject):
             why = self.tr("The model opens…")
         if not self._engine.book.state.labels:
             why = self.tr("Add a label first.")
-        self._bar.allow(len(self._session.photos), why)
-        if self._record is None and not self._shows_end:
+        found = self._offered()
+        if self._tell_end is not None and self._is_open(self._paths):
+            self._tell_end()
+        elif found is not None:
+            self._bar.show_resumable(_name(found.paths), found.done, found.total)
+        else:
             self._bar.show_offer(len(self._session.photos), why)
+        self._bar.allow(len(self._session.photos), why)
 
-    def forget_end(self) -> None:
-        """Another folder is open: what the last run did is no longer about it."""
-        self._shows_end = False
-        self.offer()
+    def _is_open(self, paths: tuple[str, ...]) -> bool:
+        """Whether all of these files and folders are open, alone or among others."""
+        roots = tuple(os.path.join(root, "") for root in self._session.roots)
+        return bool(paths) and all(os.path.join(path, "").startswith(roots) for path in paths)
+
+    def _elsewhere(self, paths: tuple[str, ...]) -> str:
+        """What these are called, "" where exactly they are open."""
+        return "" if paths == self._session.roots else _name(paths)
+
+    def _offered(self) -> Interrupted | None:
+        return next((one for one in reversed(self._interrupted) if self._is_open(one.paths)), None)
 
     # --- starting
 
@@ -102,31 +122,33 @@ class LabelJob(QObject):
 
     def resume(self) -> None:
         """Go on with the interrupted run, asking what it asked."""
-        record, self._record = self._record, None
-        if record is None:
+        found = self._offered()
+        if found is None:
             return
+        about = found.record.config
         try:
-            recipe = label_recipe.from_text(str(record.config["recipe"]), self.tr("The interrupted run"))
+            recipe = label_recipe.from_text(str(about["recipe"]), self.tr("The interrupted run"))
         except (UserError, KeyError) as error:
             self.failed.emit(as_user_error(error, self.tr("The run cannot go on")))
-            self.discard_record(record)
+            self.discard()
             return
-        paths = tuple(Path(path) for path in record.config.get("paths", []))
-        flags = {name: bool(record.config.get(name)) for name in ("only_new", "retry_skipped")}
-        self._begin(Config(paths, bool(record.config.get("recursive", True)), **flags), recipe, record)
+        flags = {name: bool(about.get(name)) for name in ("only_new", "retry_skipped")}
+        paths = tuple(map(Path, found.paths))
+        self._begin(Config(paths, bool(about.get("recursive", True)), **flags), recipe, found)
 
-    def _begin(self, config: Config, recipe: Recipe, record: JobRecord | None) -> None:
+    def _begin(self, config: Config, recipe: Recipe, resumed: Interrupted | None) -> None:
         model = self._engine.model
         if model is None:
-            self._record = record
             cure = self.tr("Wait until it is, then try again.")
             self.failed.emit(UserError(self.tr("The model is not loaded yet"), "", cure))
             return
         self._engine.reader.hold(True)
         self._tally, self._skipped, self._unstored = Counter[str](), [], []
         self._kept = self._other = 0
-        self._shows_end = self._paused = False
-        self._run = str(record.config.get("run", "")) if record else _new_run()
+        self._tell_end, self._paused = None, False
+        self._paths = resumed.paths if resumed else self._session.roots
+        self._interrupted = [one for one in self._interrupted if one is not resumed]
+        self._run = str(resumed.record.config.get("run", "")) if resumed else _new_run()
         about = {
             "paths": [str(path) for path in config.paths],
             "recursive": config.recursive,
@@ -144,7 +166,7 @@ class LabelJob(QObject):
             on_end=self._ended,
             kind=KIND,
             config=about,
-            resume=record,
+            resume=resumed.record if resumed else None,
             gated=False,
         )
         self._show()
@@ -185,6 +207,7 @@ class LabelJob(QObject):
             return
         at = self._progress
         name = at.path.name if at.path is not None and not self._paused else ""
+        name = os.path.join(self._elsewhere(self._paths), name)
         self._bar.show_run(at.done, at.total, at.rate, at.left_s, name, paused=self._paused)
 
     def toggle_pause(self) -> None:
@@ -208,12 +231,15 @@ class LabelJob(QObject):
             return
         self._session.work.forget_job(job)
         self._engine.reader.hold(False)
-        self._shows_end = True
         tally, stopped = self._tally, job.state is not JobState.DONE
         kept = self._kept, self._other
         counts = (tally["label"], tally["unsure"], tally["unknown"], len(self._skipped), *kept)
-        self._bar.show_end(Summary(*counts, stopped))
+        summary = Summary(*counts, stopped)
+        self._tell_end = lambda: self._bar.show_end(summary, self._elsewhere(self._paths))
         self.offer()
+        if not self._is_open(self._paths):
+            words = self._bar.end_words(summary, _name(self._paths))
+            self._session.notify.info(self.tr("Labelling has ended. {0}").format(words))
         if job.error is not None:
             self.failed.emit(as_user_error(job.error, self.tr("Labelling has stopped")))
         self.ended.emit()
@@ -231,20 +257,21 @@ class LabelJob(QObject):
             self.failed.emit(as_user_error(outcome.error, self.tr("The run could not be taken back")))
             return
         self._run = ""
-        self._bar.show_rolled_back(int(outcome.value))
+        self._tell_end = partial(self._bar.show_rolled_back, int(outcome.value))
+        self.offer()
         self.ended.emit()
 
     def _found_unfinished(self, outcome: Outcome) -> None:
-        if outcome.error is not None or outcome.value is None or self.running:
-            return
-        self._record, done, total = outcome.value
-        self._bar.show_resumable(done, total)
+        if outcome.error is None:
+            self._interrupted = outcome.value
+            self.offer()
 
     def discard(self) -> None:
         """Never offer the interrupted run again."""
-        record, self._record = self._record, None
-        if record is not None:
-            self.discard_record(record)
+        found = self._offered()
+        if found is not None:
+            self._interrupted.remove(found)
+            self.discard_record(found.record)
         self.offer()
 
     def discard_record(self, record: JobRecord) -> None:
@@ -259,17 +286,10 @@ def _new_run() -> str:
     return uuid.uuid4().hex
 
 
-def _unfinished(work: Work) -> tuple[JobRecord, int, int] | None:
-    """The newest interrupted run and how far it came; older ones are not offered any more. Reads the disk."""
-    mine = [record for record in work.unfinished() if record.kind == KIND]
-    for older in mine[:-1]:
-        if work.journal is not None:
-            work.journal.discard(older)
-    if not mine:
-        return None
-    at = [event.get("data", {}) for event in mine[-1].events() if event.get("event") == "Progress"]
-    last = at[-1] if at else {}
-    return mine[-1], int(last.get("done", 0)), int(last.get("total", 0))
+def _name(paths: tuple[str, ...]) -> str:
+    """What a person calls these files and folders."""
+    first = os.path.basename(paths[0]) or paths[0]
+    return first if len(paths) == 1 else f"{first} + {len(paths) - 1:,}"
 
 
 def _events(

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
     QFrame,
@@ -56,6 +56,7 @@ class JobBar(QFrame):
         self.progress.setAccessibleName(self.tr("Labelling"))
         column.addWidget(self.progress)
         self._summary = text("")
+        self._summary.setTextFormat(Qt.TextFormat.PlainText)  # it names folders
         column.addWidget(self._summary)
         self.start = self._button(self.tr("Label this folder"), self._started)
         self.again = self._button(self.tr("Ask about them too"), lambda: self.start_asked.emit(False))
@@ -113,7 +114,7 @@ class JobBar(QFrame):
         return button
 
     def _show_only(self, *shown: QWidget) -> None:
-        self._summary.setVisible(self.rollback in shown)
+        self._summary.setVisible(self.rollback in shown or self.resume in shown)
         self._hint.setVisible(self.start in shown and self.rollback not in shown)
         going = self.cancel in shown or self.resume in shown
         self._going_row.setVisible(going)
@@ -157,13 +158,17 @@ class JobBar(QFrame):
             parts.append(self.tr("{0} left").format(duration(left)))
         self._words.set_words("  ·  ".join(filter(None, (*parts, name))))
 
-    def show_end(self, summary: Summary) -> None:
-        """What became of the photos."""
+    def show_end(self, summary: Summary, place: str = "") -> None:
+        """What became of the photos; `place` says of which, where other photos are open too."""
         shown: list[QWidget] = [self.again] if summary.other else [self.start, self.only_new]
         shown.append(self.rollback)
         if summary.skipped:
             shown += [self.reasons, self.retry]
         self._show_only(*shown)
+        self._summary.setText(self.end_words(summary, place))
+
+    def end_words(self, summary: Summary, place: str = "") -> str:
+        """What became of the photos (of `place`), in words."""
         counts = (
             (self.tr("{0:,} labelled"), summary.labelled),
             (self.tr("{0:,} unsure"), summary.unsure),
@@ -180,15 +185,16 @@ class JobBar(QFrame):
                 "Of these, {0:,} keep an answer to other labels, templates or bars, or of another model."
             )
             words = f"{words}. {asked.format(summary.other)}"
-        self._summary.setText(words)
+        return f"“{place}”: {words}" if place else words
 
-    def show_resumable(self, done: int, total: int) -> None:
-        """A run of an earlier day did not end."""
+    def show_resumable(self, place: str, done: int, total: int) -> None:
+        """A run of an earlier day over `place` did not end."""
         self._show_only(self.resume, self.discard)
-        self._words.set_words(
-            self.tr("Labelling was interrupted at {0:,} of {1:,} photos.").format(done, total)
+        self._words.set_words("")
+        self._summary.setText(
+            self.tr("Labelling “{0}” was interrupted at {1:,} of {2:,} photos.").format(place, done, total)
             if total
-            else self.tr("Labelling was interrupted before it had begun.")
+            else self.tr("Labelling “{0}” was interrupted before it had begun.").format(place)
         )
 
     def show_rolled_back(self, photos: int) -> None:

@@ -185,6 +185,55 @@ def test_an_interrupted_run_goes_on_with_what_it_was_asked(model: Path, folder: 
         app.close()
 
 
+def test_an_interrupted_run_is_offered_where_its_photos_are_open(
+    model: Path, folder: Path, tmp_path: Path, qapp: object
+) -> None:
+    remember(model)
+    write_photos(tmp_path / "others", 4, side=48)
+    book = LabelBook((Label("first"), Label("second")), PromptSet("mine", (Template("a {}"),)))
+    recipe = Recipe(book.state.labels, book.state.templates, "mine", Bars(0.0, 0.0, False))
+    asked = {"paths": [str(folder)], "recursive": True, "recipe": label_recipe.to_text(recipe)}
+    for name in ("run-1", "run-2"):
+        Journal(paths.jobs_dir()).open("label", "Labelling", {**asked, "run": name}).close()
+    app = LabelRobot(tmp_path / "others")
+    bar = app.label.job_bar
+
+    def open_(place: Path, count: int) -> None:
+        app.open_folder(place)
+        app.wait_for_photos(count)
+        app.wait_answered()
+
+    try:
+        app.wait_answered()
+        assert bar.start.isVisibleTo(bar)
+        assert not bar.resume.isVisibleTo(bar)
+        run(app)
+        others = held(app)
+        assert len(others) == 4
+        open_(folder, 15)
+        assert bar.words == "Labelling “mixed” was interrupted before it had begun."
+        assert not bar.start.isVisibleTo(bar)
+        bar.resume.click()
+        wait_for_end(app)
+        assert set(held(app).values()) <= {"first", "second"}
+        assert app.session.catalog.runs()[0].id == "run-2"
+        open_(tmp_path / "others", 4)
+        assert bar.start.isVisibleTo(bar)
+        assert not bar.rollback.isVisibleTo(bar)
+        open_(tmp_path, 19)
+        assert bar.words.startswith("“mixed”: ")
+        open_(folder, 15)
+        assert "3 skipped" in bar.words
+        bar.rollback.click()
+        app.wait_idle()
+        assert held(app) == {}
+        open_(tmp_path / "others", 4)
+        assert held(app) == others
+        assert not app.program.work.unfinished()
+    finally:
+        app.close()
+
+
 def test_export_previews_writes_and_says_where(
     app: LabelRobot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

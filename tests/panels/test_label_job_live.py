@@ -80,6 +80,40 @@ def test_what_is_shown_of_a_run_is_looked_up_when_it_is_stored(
     assert all(mark is Mark.LABEL for mark in app.marks())
 
 
+def test_a_run_that_ends_while_another_folder_is_open_is_told_of_its_own(
+    app: LabelRobot, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bar, free, inside = app.label.job_bar, threading.Event(), threading.Event()
+    real = zero_shot.prepare_file  # type: ignore[attr-defined]
+
+    def prepare(*words: Any, **options: Any) -> Any:
+        inside.set()
+        assert free.wait(60)
+        return real(*words, **options)
+
+    app.label.engine.reader.hold(True)
+    write_photos(tmp_path / "others", 4, side=40, seed=1)
+    write_photos(folder / "more", 1, side=40, seed=2)
+    monkeypatch.setattr(zero_shot, "prepare_file", prepare)
+    app.session.reread()
+    app.wait_for_photos(9)
+    bar.start.click()
+    app.wait_until(inside.is_set, "the run never came to the new photo")
+    app.open_folder(tmp_path / "others")
+    app.wait_for_photos(4)
+    assert "some" in bar.words.split("  ·  ")[-1]
+    free.set()
+    app.wait_until(lambda: bar.start.isVisibleTo(bar))
+    assert not bar.rollback.isVisibleTo(bar)
+    app.wait_until(lambda: app.status() == "Labelling has ended. “some”: 9 labelled.")
+    app.wait_answered()
+    app.open_folder(folder)
+    app.wait_for_photos(9)
+    assert bar.words == "9 labelled"
+    assert bar.rollback.isVisibleTo(bar)
+    app.wait_answered()
+
+
 def test_without_a_label_nothing_can_be_labelled_and_the_button_says_why(app: LabelRobot) -> None:
     bar = app.label.job_bar
     assert bar.start.isEnabled()

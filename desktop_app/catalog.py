@@ -343,6 +343,10 @@ class Catalog:
         """Say of each photo id that it is not of its label here, as one change; None where that changes nothing."""
         return self._change("reject", words, self._rejecting)
 
+    def rename(self, ids: Sequence[int], old: str, new: str) -> Change | None:
+        """Let what persons said about these photos under one label hold for another, by whom and when it was said."""
+        return self._change("rename", dict.fromkeys(ids, new), lambda said, word: said.renamed(old, word))
+
     def clear(self, ids: Sequence[int]) -> Change | None:
         """Take back everything persons said about these photos; the machine's proposal holds again."""
         return self._change("clear", dict.fromkeys(ids, ""), lambda said, word: Said())

@@ -112,6 +112,15 @@ class Said:
     time: float = 0.0
     rejected: dict[str, tuple[str, float]] = field(default_factory=dict)
 
+    def renamed(self, old: str, new: str) -> Said:
+        """The same, of a label that is called otherwise now. What it is not stays under the old name as well: what a
+        machine has said under that name is refused as before."""
+        label = new if self.label == old else self.label
+        rejected = ({new: self.rejected[old]} if old in self.rejected else {}) | self.rejected
+        return Said(
+            label, self.who, self.time, {name: item for name, item in rejected.items() if name != label}
+        )
+
     def to_json(self) -> str:
         return json.dumps([self.label, self.who, self.time, self.rejected])
 

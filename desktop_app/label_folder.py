@@ -37,6 +37,12 @@ class Said:
     label: str = ""
     rejected: tuple[str, ...] = ()
 
+    def renamed(self, old: str, new: str) -> Said:
+        """The same, of a label that is called otherwise now (as the catalogue has it)."""
+        label = new if self.label == old else self.label
+        rejected = dict.fromkeys((*self.rejected, new) if old in self.rejected else self.rejected)
+        return Said(label, tuple(name for name in rejected if name != label))
+
     @staticmethod
     def of(answer: Answer) -> Said | None:
         """The person's part of a catalogue answer."""

@@ -639,6 +639,27 @@ def test_many_labels_in_one_change(catalog: Catalog) -> None:
     assert catalog.confirmed() == {}
 
 
+def test_what_was_said_under_one_label_is_said_under_another(catalog: Catalog) -> None:
+    first, second, third = ids = add(catalog, 3)
+    catalog.propose(catalog.start_run("auto_label"), [says(photo, "truck") for photo in ids])
+    catalog.confirm([first], "truck")
+    catalog.reject([second, third], "truck")
+    catalog.reject([third], "lorry")
+    before = catalog.answers(ids)
+    change = catalog.rename(ids, "truck", "lorry")
+    assert change
+    assert (change.verb, change.label, change.count) == ("rename", "lorry", 2)
+    after = catalog.answers(ids)
+    assert catalog.confirmed() == {first: "lorry"}
+    assert (after[first].who, after[first].time) == (before[first].who, before[first].time)
+    assert set(after[second].rejected) == {"truck", "lorry"}, "what a machine calls a truck is still refused"
+    assert after[second].decision == "unsure"
+    assert after[third] == before[third]
+    assert catalog.rename(ids, "truck", "lorry") is None
+    assert catalog.undo() == change
+    assert catalog.answers(ids) == before
+
+
 def test_what_changes_nothing_is_no_change(catalog: Catalog) -> None:
     ids = add(catalog, 2)
     assert catalog.confirm(ids) is None

@@ -18,6 +18,7 @@ from desktop_app.panels.label_memory import book_of, keep_columns
 from desktop_app.panels.label_menu import show_at, tile_menu
 from desktop_app.panels.label_model import wanted_model
 from desktop_app.panels.label_outlook import Outlook
+from desktop_app.panels.label_renamed import RenamedLine
 from desktop_app.panels.label_review import Review
 from desktop_app.panels.model_choice import ModelChoice
 from desktop_app.session import Session
@@ -54,6 +55,7 @@ class LabelPanel(Panel):
         self.engine = LabelEngine(session, self.book, self)
         self.review = Review(session, self.engine.reader, self.book, self)
         self.column = LabelColumn(session, self.book)
+        self.renamed = RenamedLine(session, self.engine, self.review)
         self.filters, self.change_line, self.job_bar = FilterBar(), ChangeLine(), JobBar()
         self.grid = PhotoGrid(session)
         self.inspector = self.look = LabelInspector()
@@ -91,6 +93,7 @@ class LabelPanel(Panel):
         # Two tiles beside each other come before the wishes of the columns at both sides.
         column.addStrut(440)
         column.addWidget(self.filters)
+        column.addWidget(self.renamed)
         column.addWidget(self.change_line)
         column.addWidget(self.pages, 1)
         column.addWidget(self.job_bar)
@@ -131,7 +134,7 @@ class LabelPanel(Panel):
         self.grid.opened.connect(lambda _: self.do_zoom())
         self.big.activated.connect(self.back)
         self.filters.lab_asked.connect(self.show_lab)
-        self.change_line.show_asked.connect(lambda: self.show_lab(False))
+        self.change_line.asked.connect(lambda: self.show_lab(False))
         self.lab.photos_asked.connect(self._show_photos)
         look.accept_asked.connect(self.do_accept)
         look.reject_asked.connect(self.do_reject)

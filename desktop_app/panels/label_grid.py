@@ -37,7 +37,7 @@ class GridControl(QObject):
         self._dates.came.connect(self._dates_came)
         bar.changed.connect(self._asked)
         bar.order_asked.connect(self.set_order)
-        line.show_asked.connect(self.show_changed)
+        line.asked.connect(self.show_changed)
         engine.scored_changed.connect(self._answers_changed)
         engine.changes_counted.connect(self._say_changes)
         session.failures_changed.connect(self._count)

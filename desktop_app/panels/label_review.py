@@ -80,6 +80,19 @@ class Review(QObject):
         known = [place for place in places if place in self._reader.folder.said]
         self._say(self.tr("clear"), _clear_each, dict.fromkeys(known, ""), dict.fromkeys(known))
 
+    def told(self, old: str, new: str) -> dict[int, Said]:
+        """What was said of open photos, by their places, under the old name of a label and not under its new one."""
+        said = self._reader.folder.said.items()
+        about = {place: word for place, word in said if word.label == old or old in word.rejected}
+        return {place: word for place, word in about.items() if word.renamed(old, new) != word}
+
+    def rename(self, old: str, new: str) -> None:
+        """Let it hold under the new name, as one step."""
+        said: dict[int, Said | None] = {
+            place: word.renamed(old, new) for place, word in self.told(old, new).items()
+        }
+        self._say(self.tr("move to"), partial(_rename_each, old), dict.fromkeys(said, new), said)
+
     def _word(self, place: int) -> Said:
         return self._reader.folder.said.get(place) or Said()
 
@@ -222,6 +235,10 @@ def _keep(
 
 def _clear_each(catalog: Catalog, words: Mapping[int, str]) -> Change | None:
     return catalog.clear(list(words))
+
+
+def _rename_each(old: str, catalog: Catalog, words: Mapping[int, str]) -> Change | None:
+    return catalog.rename(list(words), old, only_word(words.values()))
 
 
 def _travelled(

@@ -7,7 +7,6 @@ from PySide6.QtWidgets import (
     QComboBox,
     QFrame,
     QHBoxLayout,
-    QLabel,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -18,6 +17,7 @@ from desktop_app.photo_list import Mark
 from desktop_app.widgets import marks
 from desktop_app.widgets.flow_layout import FlowLayout
 from desktop_app.widgets.icon_button import icon_button
+from desktop_app.widgets.section import text
 
 # Always there, so that the row does not jump; the others come when there is something to show.
 _ALWAYS = (Mark.LABEL, Mark.UNSURE, Mark.UNKNOWN, Mark.CONFIRMED)
@@ -190,28 +190,54 @@ class FilterBar(QWidget):
                 chip.setIcon(marks.icon(mark, 14))
 
 
-class ChangeLine(QFrame):
-    """“37 photos change label”: what the last edit did, and one click to see them."""
+class Line(QFrame):
+    """One sentence above the grid, and one click to do something about it. Hidden until there is something to say."""
 
-    show_asked = Signal()
+    asked = Signal()
+    closed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setProperty("bar", "info")
-        self.edit = ""  # what the last edit is called
         row = QHBoxLayout(self)
         row.setContentsMargins(12, 2, 4, 2)
         row.setSpacing(8)
-        self._words = QLabel()
+        self._words = text("")
+        self._words.setTextFormat(Qt.TextFormat.PlainText)  # it names labels
         row.addWidget(self._words, 1)
-        self.button = QPushButton(self.tr("Show them"))
+        self.button = QPushButton()
         self.button.setProperty("flat", True)
-        self.button.clicked.connect(self.show_asked)
+        self.button.clicked.connect(self.asked)
         row.addWidget(self.button)
         close = icon_button(self.tr("Close this message"), "close")
         close.clicked.connect(self.hide)
+        close.clicked.connect(self.closed)
         row.addWidget(close)
         self.hide()
+
+    def tell(self, words: str, action: str) -> None:
+        """Say it; `action` stands on the button, "" for none."""
+        self._words.setText(words)
+        self.setAccessibleName(words)
+        self.button.setText(action.replace("&", "&&"))
+        self.button.setVisible(bool(action))
+        self.show()
+
+    @property
+    def text(self) -> str:
+        """What is shown, "" while hidden."""
+        return "" if self.isHidden() else self._words.text()
+
+    def keep_quiet(self) -> None:
+        """There is nothing to say."""
+        self._words.setText("")
+        self.hide()
+
+
+class ChangeLine(Line):
+    """“37 photos change label”: what the last edit did, and one click to see them."""
+
+    edit = ""  # what the last edit is called
 
     def say(self, edit: str, labels: int, decisions: int) -> None:
         """After an edit: how many photos show another label, how many only another decision."""
@@ -222,19 +248,7 @@ class ChangeLine(QFrame):
         if decisions:
             one, many = self.tr("1 photo changes decision"), self.tr("{0:,} photos change decision")
             parts.append(one if decisions == 1 else many.format(decisions))
-        self._words.setText(", ".join(parts) or self.tr("No photo changes label"))
         self._words.setToolTip(edit)
-        self.setAccessibleName(self._words.text())
-        self.button.setVisible(bool(parts))
         self.edit = edit
-        self.show()
-
-    @property
-    def text(self) -> str:
-        """What is shown, "" while hidden."""
-        return "" if self.isHidden() else self._words.text()
-
-    def keep_quiet(self) -> None:
-        """Nothing was edited."""
-        self._words.setText("")
-        self.hide()
+        action = self.tr("Show them") if parts else ""
+        self.tell(", ".join(parts) or self.tr("No photo changes label"), action)

@@ -347,6 +347,76 @@ def test_undo_reaches_what_is_open_and_what_an_earlier_day_left_stays(
     assert app.decisions()[dog] == "CONFIRMED"
 
 
+def test_what_was_said_under_the_old_name_of_a_label_is_moved_if_one_wants(
+    app: LabelRobot, photos: Path
+) -> None:
+    def open_(folder: Path, count: int) -> None:
+        app.open_folder(folder)
+        app.wait_for_photos(count)
+        app.wait_answered()
+
+    def confirmed() -> list[str]:
+        marks, shown = app.decisions(), app.answers()
+        return sorted(shown[name] for name, mark in marks.items() if mark == "CONFIRMED")
+
+    def press(keys: str) -> None:
+        app.press(keys, app.window)
+        app.wait_answered()
+
+    line, labels = app.label.renamed, app.label.column.labels.list
+    app.label.grid.setFocus()
+    app.session.select(9)
+    press("3")
+    open_(photos / "cat", 8)
+    for place in (1, 2):
+        app.session.select(place)
+        press("3")
+
+    app.edit_row(labels, 2, "a motorbike")
+    app.wait_answered()
+    assert line.text == "2 photos are confirmed as “an old motorcycle”."
+    assert line.button.text() == "Move them to “a motorbike”"
+    assert confirmed() == ["an old motorcycle"] * 2, "nobody was asked"
+    line.button.click()
+    app.wait_answered()
+    assert line.text == ""
+    assert confirmed() == ["a motorbike"] * 2
+    assert set(app.session.catalog.confirmed().values()) == {"a motorbike", "an old motorcycle"}
+    assert app.label.undo_words()[0] == "move to “a motorbike”, 2 photos"
+    press("Ctrl+Z")
+    assert confirmed() == ["an old motorcycle"] * 2
+    assert line.text != ""
+    press("Ctrl+Z")
+    assert line.text == "", "it is called so again"
+    press("Ctrl+Shift+Z")
+    press("Ctrl+Shift+Z")
+    assert confirmed() == ["a motorbike"] * 2
+
+    open_(photos, 16)
+    assert line.text == "1 photo is confirmed as “an old motorcycle”."
+    line.findChildren(QAbstractButton)[-1].click()
+    press("0")
+    assert line.text == ""
+    assert confirmed().count("an old motorcycle") == 1
+
+
+def test_what_a_label_is_not_is_not_the_same_label_under_another_name(app: LabelRobot) -> None:
+    names, catalog = list(app.label.book.state.names), app.session.catalog
+    app.look_at(app.shown()[0])
+    old = app.answers()[app.focus()]
+    app.press("Del", app.window)
+    app.edit_row(app.label.column.labels.list, names.index(old), "a pet")
+    app.wait_answered()
+    assert app.label.renamed.text == f"1 photo is rejected as “{old}”."
+    assert app.label.renamed.button.text() == "Move it to “a pet”"
+    app.label.renamed.button.click()
+    app.wait_answered()
+    assert app.label.renamed.text == ""
+    record = catalog.photo(app.session.current_path)
+    assert record is not None
+    assert set(catalog.answers([record.id])[record.id].rejected) == {old, "a pet"}
+
+
 # --- filters, order, bars
 
 

@@ -17,7 +17,7 @@ from PySide6.QtCore import QObject, Signal
 
 from desktop_app.model_shelf import ModelShelf
 from desktop_app.model_tuner import ModelTuner
-from desktop_app.photo_list import Answers, Indices, PhotoList, View
+from desktop_app.photo_list import Answers, Indices, Mark, PhotoList, View
 from models.errors import UserError
 
 if TYPE_CHECKING:
@@ -372,6 +372,12 @@ class Session(QObject):
         """What is answered about each photo; row i belongs to photo i."""
         self.answers = answers
         self.answers_changed.emit()
+
+    def answer(self, index: int) -> tuple[str, float, Mark]:
+        """Label ("" for none), probability and mark of photo `index`; one that cannot be read has no label."""
+        if 0 <= index < len(self.photos) and self.photos[index] in self.failures:
+            return "", 0.0, Mark.FAILED
+        return self.answers.of(index)
 
     # --- models (see ModelShelf)
 

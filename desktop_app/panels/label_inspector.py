@@ -99,7 +99,6 @@ class LabelInspector(Column):
         row = QHBoxLayout()
         row.setSpacing(8)
         self.accept, self.reject = QPushButton(self.tr("Accept")), QPushButton(self.tr("Reject"))
-        self.accept.setToolTip(self.tr("This is right (Enter)"))
         self.reject.setToolTip(self.tr("This is wrong (Delete)"))
         theme.current().keep_icon(self.accept, "check")
         theme.current().keep_icon(self.reject, "close")
@@ -187,16 +186,28 @@ class LabelInspector(Column):
         if self._chosen not in (bar.name for bar in ranked.bars):
             self._chosen = ""
         self.scores.set_bars(shown, selected=self._chosen)
-        other = self._chosen not in ("", best)
-        self.accept.setText(self.tr("It is “{0}”").format(self._chosen) if other else self.tr("Accept"))
+        self._show_accept(best, ranked.mark)
         self.scores.setVisible(bool(shown))
         waiting = not ranked.bars and ranked.mark is Mark.NONE
         self.decision.setText(self.tr("No answer yet") if waiting else self._decision(best, ranked.mark))
         self.decision.setProperty("role", "muted" if waiting else "heading")
         theme.restyle(self.decision)
         self.margin.setText(self._margin_words(ranked))
-        for button in (self.accept, self.reject):
-            button.setEnabled(bool(ranked.bars))
+
+    def _show_accept(self, best: str, mark: Mark) -> None:
+        """Both buttons mean the label that is shown; where none is, a bar has to be chosen."""
+        shown = "" if mark in (Mark.UNKNOWN, Mark.FAILED) else best
+        named = self._chosen not in ("", shown)
+        self.accept.setText(self.tr("It is “{0}”").format(self._chosen) if named else self.tr("Accept"))
+        if named:
+            tip = self.tr("This is the label")
+        elif best and not shown:
+            tip = self.tr("There is no label to accept: choose one by its bar, or with 1 to 9")
+        else:
+            tip = self.tr("This is right (Enter)")
+        self.accept.setToolTip(tip)
+        self.accept.setEnabled(bool(shown or named))
+        self.reject.setEnabled(bool(shown))
 
     def _decision(self, best: str, mark: Mark) -> str:
         if mark is Mark.UNKNOWN:

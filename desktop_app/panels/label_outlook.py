@@ -66,9 +66,7 @@ class Outlook(QObject):
 
     def _show_focus(self) -> None:
         session, focus = self._session, self._engine.focus
-        label, _, mark = session.answers.of(session.current)
-        if session.current_path in session.failures:
-            mark = Mark.FAILED
+        label, _, mark = session.answer(session.current)
         self._view.show_ranked(self._ranked(focus, mark))
         if mark is Mark.CONFIRMED:
             self._view.show_decision_of_person(label)

@@ -54,6 +54,11 @@ class Review(QObject):
     def confirm(self, places: Sequence[int], label: str = "") -> int:
         """Confirm `label`, or each photo's own shown one; returns for how many photos there was one."""
         words = {place: label or self._shown(place) for place in places}
+        self._tell_bare(
+            words,
+            self.tr("1 photo has no label to accept: choose one with 1 to 9"),
+            self.tr("{0:,} photos have no label to accept: choose one with 1 to 9"),
+        )
         words = {place: word for place, word in words.items() if word and self._word(place).label != word}
         said: dict[int, Said | None] = {}
         for place, word in words.items():
@@ -65,6 +70,11 @@ class Review(QObject):
     def reject(self, places: Sequence[int]) -> int:
         """Say that the photos are not what they show; returns for how many that was new."""
         words = {place: self._shown(place) for place in places}
+        self._tell_bare(
+            words,
+            self.tr("1 photo has no label to reject"),
+            self.tr("{0:,} photos have no label to reject"),
+        )
         words = {
             place: word for place, word in words.items() if word and word not in self._word(place).rejected
         }
@@ -97,8 +107,15 @@ class Review(QObject):
         return self._reader.folder.said.get(place) or Said()
 
     def _shown(self, place: int) -> str:
-        label, _, mark = self._session.answers.of(place)
-        return "" if mark in (Mark.FAILED, Mark.NONE) else label
+        """The label that the tile names, "" for none: of an unknown photo the best guess stands nowhere to be seen."""
+        label, _, mark = self._session.answer(place)
+        return "" if mark is Mark.UNKNOWN else label
+
+    def _tell_bare(self, words: Mapping[int, str], one: str, many: str) -> None:
+        """Say how many photos were left as they are, because they show no label."""
+        bare = sum(not word for word in words.values())
+        if bare:
+            self._session.notify.info(one if bare == 1 else many.format(bare))
 
     def _say(
         self,

@@ -73,7 +73,7 @@ class PhotoModel(QAbstractListModel):
             return os.path.basename(path)
         if role == Qt.ItemDataRole.ToolTipRole:
             return self._tip(photo, path)
-        label, probability, mark = self.answer(photo)
+        label, probability, mark = self._session.answer(photo)
         if role == Role.LABEL:
             return in_short(self._names(photo, label))
         if role == Role.PROBABILITY:
@@ -91,7 +91,7 @@ class PhotoModel(QAbstractListModel):
         photo = self.photo_at(row)
         if not 0 <= photo < len(self._session.photos):
             return None
-        label, probability, mark = self.answer(photo)
+        label, probability, mark = self._session.answer(photo)
         names = self._names(photo, label)
         if len(names) > 1:
             label, probability = in_short(names), 0.0
@@ -101,17 +101,11 @@ class PhotoModel(QAbstractListModel):
         """Every label that is shown of the photo, of which `label` is the best."""
         return self._session.answers.given(photo) if label else ()
 
-    def answer(self, photo: int) -> tuple[str, float, Mark]:
-        """Label, probability and mark; a photo that could not be read has neither of the first two."""
-        if self._session.photos[photo] in self._session.failures:
-            return "", 0.0, Mark.FAILED
-        return self._session.answers.of(photo)
-
     def _tip(self, photo: int, path: str) -> str:
         error = self._session.failures.get(path)
         if error is not None:
             return f"{path}\n{error}"
-        label, probability, mark = self.answer(photo)
+        label, probability, mark = self._session.answer(photo)
         others = "".join(f", {name}" for name in self._names(photo, label)[1:])
         said = (
             f"{label} {percent(probability)}{others}, {marks.words(mark).lower()}"

@@ -57,7 +57,7 @@ class Viewer(QWidget):
         if current < 0:
             return
         row = self._model.row_of(current)
-        label, probability, _ = self._model.answer(current)
+        label, probability, _ = self._session.answer(current)
         words = [str(self._model.index(row).data() or "")]
         if label:
             words.append(f"{label} {percent(probability)}")

@@ -99,7 +99,7 @@ def test_dropped_files_are_added_and_broken_ones_say_why(start: Start, photos: P
     assert isinstance(app.session.photo, UserError)
     app.window.resize(1200, 900)
     app.wait_until(lambda: len(app.session.failures) == 3, "the tiles of the broken files never failed")
-    marks = {app.grid.photos.answer(i)[2] for i in range(5, 8)}
+    marks = {app.session.answer(i)[2] for i in range(5, 8)}
     assert marks == {Mark.FAILED}
     tip = app.grid.photos.index(5).data(Qt.ItemDataRole.ToolTipRole)
     assert "empty" in tip

@@ -30,6 +30,7 @@ from desktop_app import label_recipe, presets
 from desktop_app.panels import questions
 from desktop_app.photo_list import Mark
 from desktop_app.settings import Settings
+from models.errors import UserError
 from models.tasks.prompts import PromptSet, Template
 from models.tasks.scoring import Decision
 from tests.label_robot import LabelRobot, remember
@@ -415,6 +416,61 @@ def test_what_a_label_is_not_is_not_the_same_label_under_another_name(app: Label
     record = catalog.photo(app.session.current_path)
     assert record is not None
     assert set(catalog.answers([record.id])[record.id].rejected) == {old, "a pet"}
+
+
+def test_of_unknown_photos_nothing_is_accepted_or_rejected_that_was_not_chosen(app: LabelRobot) -> None:
+    look = app.label.look
+    look.background.click()
+    app.wait_answered()
+    bar = float(np.median(app.label.engine.scored.fit))
+    look.min_known_moved.emit(bar, True)
+    app.wait_answered()
+    before = app.decisions()
+    unknown = [name for name, mark in before.items() if mark == "UNKNOWN"]
+    assert 1 < len(unknown) < 16
+    app.look_at(unknown[0])
+    app.wait_idle()
+    assert not look.accept.isEnabled()
+    assert not look.reject.isEnabled()
+    for key, verb in (("Del", "reject"), ("Return", "accept")):
+        app.press(key)
+        app.wait_until(lambda verb=verb: verb in app.status())
+        assert "1 photo has no label" in app.status()
+        assert app.decisions() == before
+    app.press("Ctrl+A")
+    app.press("Return")
+    app.wait_idle()
+    assert [name for name, mark in app.decisions().items() if mark != "CONFIRMED"] == unknown
+    assert f"{len(unknown)} photos have no label to accept" in app.status()
+    assert len(app.program.catalog.confirmed()) == 16 - len(unknown)
+    app.run("undo")
+    app.wait_idle()
+    assert app.decisions() == before
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_bar_that_was_clicked_is_a_label_for_an_unknown_photo(app: LabelRobot, place: int) -> None:
+    look = app.label.look
+    look.background.click()
+    look.min_known_moved.emit(1.0, True)
+    app.wait_answered()
+    app.look_at(app.shown()[4])
+    app.wait_idle()
+    name = look.scores.shown[place][0]
+    look.scores.chosen.emit(name)
+    assert name in look.accept.text()
+    look.accept.click()
+    app.wait_idle()
+    assert app.answers()[app.focus()] == name
+    assert list(app.decisions().values()).count("CONFIRMED") == 1
+
+
+def test_a_label_from_before_the_photo_became_unreadable_is_not_accepted(app: LabelRobot) -> None:
+    app.session.select(3)
+    app.session.report_failure(app.session.current_path, UserError("It is gone"))
+    app.label.do_accept()
+    app.wait_idle()
+    assert app.program.catalog.confirmed() == {}
 
 
 # --- filters, order, bars

@@ -13,6 +13,7 @@ from PySide6.QtGui import (
     QPaintEvent,
 )
 from PySide6.QtWidgets import (
+    QAbstractButton,
     QAbstractItemView,
     QAbstractSpinBox,
     QApplication,
@@ -36,6 +37,7 @@ from desktop_app.panels import PANELS
 from desktop_app.panels.base import Panel
 from desktop_app.session import Session
 from desktop_app.widgets import drops
+from desktop_app.widgets.image_view import ImageView
 from desktop_app.widgets.message_bar import MessageBar
 from desktop_app.widgets.photo_grid import PhotoGrid, PhotoStrip
 from desktop_app.widgets.rail import Rail
@@ -74,6 +76,8 @@ class MainWindow(QMainWindow):
         self.first_painted.connect(lambda: QTimer.singleShot(_PRUNE_AFTER, self, prune))
         session.current_changed.connect(self.refresh_actions)
         session.view_changed.connect(self.refresh_actions)
+        if isinstance(app := QApplication.instance(), QApplication):
+            app.focusChanged.connect(self._focus_moved)
 
     # --- building
 
@@ -205,6 +209,15 @@ class MainWindow(QMainWindow):
         grids = self.panel.findChildren(PhotoGrid) if self.panel is not None else []
         shown = [tiles for tiles in (self.strip, *grids) if tiles.isVisible()]
         (shown[0] if shown else self.panel or self).setFocus()
+
+    def _focus_moved(self, old: QWidget | None, now: QWidget | None) -> None:
+        """A click on a button leaves the keys to the photos: a button would take the arrows and Space for itself."""
+        clicked = QApplication.mouseButtons() != Qt.MouseButton.NoButton
+        if clicked and isinstance(now, QAbstractButton) and now.window() is self:
+            if isinstance(old, TileView | ImageView):
+                old.setFocus()
+            else:
+                self._focus_work()
 
     def _order_tabs(self, panel: Panel) -> None:
         """Tab follows the eye: the strip comes after the work above it, and before the inspector beside it."""

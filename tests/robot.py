@@ -117,6 +117,11 @@ class AppRobot:
         QTest.keySequence(on or self.qt.focusWidget() or self.window, keys)
         self.qt.processEvents()
 
+    def click(self, on: QWidget) -> None:
+        """Click with the mouse, as a hand does it: the focus moves."""
+        QTest.mouseClick(on, Qt.MouseButton.LeftButton)
+        self.qt.processEvents()
+
     def type(self, text: str, on: QWidget) -> None:
         """Type into a field."""
         on.setFocus()

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QAccessible
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QWidget
+from PySide6.QtWidgets import QAbstractButton, QCheckBox, QPushButton, QWidget
 
 from desktop_app.settings import Settings
 from tests.features_robot import remember
@@ -94,3 +94,24 @@ def test_tab_reaches_everything_in_the_order_of_the_eye(app: AppRobot, panel: st
         if app.panel.isAncestorOf(one) or one is window.strip or inspector.isAncestorOf(one)
     ]
     assert parts == sorted(parts, key=["work", "strip", "inspector"].index)
+
+
+@pytest.mark.parametrize("panel", ["label", "mask", "features"])
+def test_no_button_takes_the_keys_from_the_photos_when_it_is_pressed_with_the_mouse(
+    app: AppRobot, panel: str
+) -> None:
+    app.open_panel(panel)
+    app.wait_idle()
+    kinds = (
+        QPushButton,
+        QCheckBox,
+    )  # those that take the focus of a click; others may open a menu when pressed
+    buttons = [one for kind in kinds for one in app.window.findChildren(kind) if wants_tab(one)]
+    assert buttons
+    for button in buttons:
+        app.window.top.search.setFocus()
+        QTest.mousePress(button, Qt.MouseButton.LeftButton)
+        assert not isinstance(app.qt.focusWidget(), QAbstractButton), name_of(button)
+        QTest.mouseRelease(button, Qt.MouseButton.LeftButton, pos=QPoint(-9, -9))
+        button.setFocus(Qt.FocusReason.TabFocusReason)
+        assert app.qt.focusWidget() is button, "by Tab it is reached all the same"

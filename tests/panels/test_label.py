@@ -473,6 +473,46 @@ def test_a_label_from_before_the_photo_became_unreadable_is_not_accepted(app: La
     assert app.program.catalog.confirmed() == {}
 
 
+def test_after_a_click_on_a_button_the_keys_go_on_with_the_photos(app: LabelRobot) -> None:
+    app.window.activateWindow()
+    app.wait_until(app.window.isActiveWindow, "the window never became active")
+    names, look, filters = app.shown(), app.label.look, app.label.filters
+    app.look_at(names[2])
+    app.wait_idle()
+    app.click(look.accept)
+    app.press("Right")
+    app.press("Space")
+    assert app.focus() == names[4]
+    assert {name for name, mark in app.decisions().items() if mark != "LABEL"} == {names[2]}
+    assert app.decisions()[names[2]] == "CONFIRMED"
+    app.wait_idle()
+    app.type("cat", app.label.column.labels.entry)
+    app.click(look.reject)
+    app.press("Left")
+    app.press("2")
+    assert app.label.column.labels.entry.text() == "cat"
+    assert app.focus() == names[3]
+    assert (app.decisions()[names[4]], app.answers()[names[3]]) == ("REJECTED", "dog")
+    app.click(filters._chips[Mark.LABEL])
+    app.press("End")
+    app.press("Space")
+    assert app.focus() == app.shown()[-1] == names[-1]
+    assert filters.wanted == {Mark.LABEL}
+
+
+def test_from_the_lab_back_to_the_photos_by_mouse_the_keys_come_along(app: LabelRobot) -> None:
+    app.window.activateWindow()
+    app.wait_until(app.window.isActiveWindow, "the window never became active")
+    names = app.shown()
+    app.look_at(names[2])
+    app.click(app.label.filters.lab_button)
+    app.wait_idle()
+    app.click(app.label.filters.grid_button)
+    app.press("Right")
+    assert app.focus() == names[3]
+    assert app.label.pages.currentWidget() is app.label.grid
+
+
 # --- filters, order, bars
 
 

@@ -45,6 +45,7 @@ from desktop_app.widgets.status_bar import StatusBar
 from desktop_app.widgets.thumbnails import Thumbnails
 from desktop_app.widgets.tile_view import TileView
 from desktop_app.widgets.top_bar import TopBar
+from desktop_app.widgets.wheel_guard import WheelGuard
 
 _TYPING = (QLineEdit, QPlainTextEdit, QTextEdit, QAbstractSpinBox)
 _PRUNE_AFTER = 20_000  # ms: when what was asked for first is done
@@ -232,6 +233,7 @@ class MainWindow(QMainWindow):
     def _panel(self, kind: type[Panel]) -> Panel:
         if kind.id not in self.panels:
             panel = kind(self.session)
+            WheelGuard(panel)  # an inspector, being a column, has its own
             self.panels[kind.id] = panel
             self.centre.addWidget(panel)
             for tiles in panel.findChildren(TileView):

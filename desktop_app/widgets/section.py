@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
 )
 
 from desktop_app import theme
+from desktop_app.widgets.wheel_guard import WheelGuard
 
 _SIDES = 10  # what style sheets may pad a label with
 
@@ -73,6 +74,7 @@ class Column(QScrollArea):
         self.body.setContentsMargins(8, 8, 8, 8)
         self.body.setSpacing(12)
         self.setWidget(inner)
+        WheelGuard(inner)
 
     def minimumSizeHint(self) -> QSize:
         # Nothing in an inspector may be cut off at the right: where its contents are wider it is.

@@ -1,4 +1,7 @@
-"""The Tab key: everything is reached, in the order of the eye, forwards as backwards, and says its name."""
+"""The Tab key: everything is reached, in the order of the eye, forwards as backwards, and says its name.
+
+The mouse, for its part, takes the keys from the photos with no button, and its wheel turns no control it passes over.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,18 @@ import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QAccessible
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QCheckBox, QPushButton, QWidget
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractSpinBox,
+    QCheckBox,
+    QComboBox,
+    QPushButton,
+    QSlider,
+    QWidget,
+)
 
 from desktop_app.settings import Settings
+from desktop_app.widgets.section import Column
 from tests.features_robot import remember
 from tests.photo_folder import write_photos
 from tests.robot import AppRobot
@@ -115,3 +127,30 @@ def test_no_button_takes_the_keys_from_the_photos_when_it_is_pressed_with_the_mo
         QTest.mouseRelease(button, Qt.MouseButton.LeftButton, pos=QPoint(-9, -9))
         button.setFocus(Qt.FocusReason.TabFocusReason)
         assert app.qt.focusWidget() is button, "by Tab it is reached all the same"
+
+
+@pytest.mark.skipif(not hasattr(QTest, "wheelEvent"), reason="needs Qt 6.8")
+@pytest.mark.parametrize("panel", ["label", "mask", "features"])
+def test_the_wheel_turns_no_control_that_it_passes_over(app: AppRobot, panel: str) -> None:
+    window = app.window
+    app.open_panel(panel)
+    app.wait_idle()
+    combos, spins = window.findChildren(QComboBox), window.findChildren(QAbstractSpinBox)
+    controls = [one for one in (*combos, *spins, *window.findChildren(QSlider)) if wants_tab(one)]
+    assert controls
+
+    def values() -> list[object]:
+        return [
+            one.currentIndex() if isinstance(one, QComboBox) else one.property("value") for one in controls
+        ]
+
+    inspector, before = app.panel.inspector, values()
+    assert isinstance(inspector, Column)
+    for control in controls:
+        for notch in (120, -120, -120):
+            if inspector.isAncestorOf(control):
+                inspector.ensureWidgetVisible(control)
+            place = control.mapTo(window, control.rect().center())
+            QTest.wheelEvent(window.windowHandle(), place, QPoint(0, notch))
+            app.qt.processEvents()
+    assert values() == before

@@ -17,7 +17,15 @@ from PySide6.QtCore import (
     Qt,
 )
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QAbstractItemView, QStyledItemDelegate
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QApplication,
+    QComboBox,
+    QSpinBox,
+    QStyledItemDelegate,
+    QWidget,
+)
 from pytestqt.qtbot import QtBot
 
 from desktop_app import theme, thumbnail_files
@@ -27,7 +35,7 @@ from desktop_app.widgets.empty_state import EmptyState
 from desktop_app.widgets.image_view import ImageView, Lens
 from desktop_app.widgets.message_bar import MessageBar
 from desktop_app.widgets.score_bars import Bar, ScoreBars
-from desktop_app.widgets.section import ElidedLabel, Section
+from desktop_app.widgets.section import Column, ElidedLabel, Section
 from desktop_app.widgets.tile_view import TileView
 from desktop_app.widgets.value_slider import ValueSlider
 from models.errors import ImageError, UserError
@@ -223,6 +231,48 @@ def test_a_section_folds(qtbot: QtBot) -> None:
     assert section._holder.isVisible()
     section._button.click()
     assert not section._holder.isVisible()
+
+
+def _turn(on: QWidget) -> None:
+    """The wheel, one notch towards the hand, in the middle of a widget."""
+    window = on.window()
+    QTest.wheelEvent(window.windowHandle(), on.mapTo(window, on.rect().center()), QPoint(0, -120))
+    QApplication.processEvents()
+
+
+@pytest.mark.skipif(not hasattr(QTest, "wheelEvent"), reason="needs Qt 6.8")
+def test_the_wheel_scrolls_a_column_and_turns_only_the_control_that_has_the_focus(qtbot: QtBot) -> None:
+    column = Column()
+    qtbot.addWidget(column)
+    choice, number, slider = QComboBox(), QSpinBox(), ValueSlider("Share", 0.0, 1.0, 0.5)
+    choice.addItems(["one", "two", "three"])
+    section = Section("Bars")
+    for control in (choice, number):
+        section.body.addWidget(control)
+    column.body.addWidget(section)
+    column.body.addSpacing(2000)
+    column.finish()
+    column.resize(300, 300)
+    column.show()
+    column.activateWindow()
+    qtbot.waitUntil(column.isActiveWindow)
+    section.body.addWidget(slider)  # one that comes later
+    qtbot.waitUntil(slider.isVisible)
+    bar = column.verticalScrollBar()
+    number.setValue(50)
+    section._button.setFocus()
+    for control in (choice, number, slider.slider):
+        bar.setValue(0)
+        _turn(control)
+        assert bar.value() > 0
+    assert (choice.currentIndex(), number.value(), slider.value()) == (0, 50, 0.5)
+    bar.setValue(0)
+    for control in (choice, number, slider.slider):
+        control.setFocus()
+        _turn(control)
+    assert bar.value() == 0
+    assert (choice.currentIndex(), number.value()) == (1, 49)
+    assert slider.value() < 0.5
 
 
 def test_a_long_name_is_cut_in_the_middle_and_whole_in_the_tip(qtbot: QtBot) -> None:

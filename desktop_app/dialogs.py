@@ -57,6 +57,7 @@ def show_viewer(window: "MainWindow", *, zoomed: bool = False) -> QWidget:
     from desktop_app.widgets.viewer import Viewer
 
     viewer = Viewer(window.session, window.press_plain, window)
+    window.status.said.connect(viewer.tell)  # the bar is out of sight
     viewer.showFullScreen()
     if zoomed:
         viewer.view.toggle_zoom()

@@ -86,9 +86,12 @@ class PhotoModel(QAbstractListModel):
         return None
 
     def tile(self, row: int) -> tuple[str, str, float, Mark] | None:
-        """Path, label, probability and mark of a row at one go: what a tile is painted from. Of several labels the
-        first ones are named, and there is no probability: it would be that of one of them."""
-        photo = self.photo_at(row)
+        """What the tile of a row is painted from, see `of`."""
+        return self.of(self.photo_at(row))
+
+    def of(self, photo: int) -> tuple[str, str, float, Mark] | None:
+        """Path, label, probability and mark of a photo at one go. Of several labels the first ones are named, and
+        there is no probability: it would be that of one of them."""
         if not 0 <= photo < len(self._session.photos):
             return None
         label, probability, mark = self._session.answer(photo)

@@ -105,7 +105,7 @@ class PhotoDelegate(QStyledItemDelegate):
         painter.drawPixmap(int(area.center().x() - side / 2), int(area.center().y() - side / 2), icon)
 
     def _caption(self, painter: QPainter, area: QRectF, tile: tuple[str, str, float, Mark]) -> None:
-        path, label, probability, mark = tile
+        _, label, _, mark = tile
         c = theme.colours()
         painter.setFont(theme.small_font(12))
         metrics = painter.fontMetrics()
@@ -113,19 +113,18 @@ class PhotoDelegate(QStyledItemDelegate):
         if mark is not Mark.NONE:
             marks.paint(painter, QRectF(left + 1, area.center().y() - 5, 11, 11), mark)
             left += 18
-        if label and probability and mark not in (Mark.CONFIRMED, Mark.REJECTED, Mark.UNKNOWN):
-            figure = percent(probability)
+        text, figure = said(tile)
+        if figure:
             width = metrics.horizontalAdvance(figure)
             painter.setPen(QColor(c.muted))
             painter.drawText(
                 QRectF(right - width, area.top(), width, area.height()), Qt.AlignmentFlag.AlignVCenter, figure
             )
             right -= width + 6
-        text = label if label and mark is not Mark.UNKNOWN else ""
-        if not text:
-            text = os.path.basename(path) if mark in (Mark.NONE, Mark.FAILED) else marks.words(mark)
         painter.setPen(QColor(c.text if label and mark is not Mark.UNKNOWN else c.muted))
-        shown = metrics.elidedText(text, Qt.TextElideMode.ElideMiddle, int(right - left))
+        shown = metrics.elidedText(
+            text or os.path.basename(tile[0]), Qt.TextElideMode.ElideMiddle, int(right - left)
+        )
         painter.drawText(
             QRectF(left, area.top(), right - left, area.height()), Qt.AlignmentFlag.AlignVCenter, shown
         )
@@ -139,6 +138,19 @@ class PhotoDelegate(QStyledItemDelegate):
         painter.setBrush(back)
         painter.drawEllipse(place)
         marks.paint(painter, place.adjusted(3, 3, -3, -3), mark)
+
+
+def said(tile: tuple[str, str, float, Mark]) -> tuple[str, str]:
+    """The words beside the mark of a photo (see PhotoModel.tile), and its probability as a figure, "" for none.
+
+    No words are said of a photo that is not looked at yet or cannot be read. The best guess about an unknown photo is
+    no label of it, and the model's probability is not that of a person's word.
+    """
+    _, label, probability, mark = tile
+    if label and mark is not Mark.UNKNOWN:
+        own = mark in (Mark.CONFIRMED, Mark.REJECTED)
+        return label, percent(probability) if probability and not own else ""
+    return "" if mark in (Mark.NONE, Mark.FAILED) else marks.words(mark), ""
 
 
 @lru_cache(maxsize=8)

@@ -21,6 +21,7 @@ class StatusBar(QStatusBar):
     """Listens to work, shelf and notify; says nothing it has not heard from them."""
 
     settings_asked = Signal()
+    said = Signal(str)  # a message as it stands in the bar, "" when it has gone
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -55,7 +56,7 @@ class StatusBar(QStatusBar):
         self._waiting = QTimer(self, singleShot=True, interval=_SHOW_WAITING_AFTER)
         self._waiting.timeout.connect(self._show_running)
         self._fading = QTimer(self, singleShot=True, interval=_MESSAGE_FOR)
-        self._fading.timeout.connect(lambda: self._message.set_words(""))
+        self._fading.timeout.connect(lambda: self._show_message(""))
         self._watch()
         self._say_model()
         self._show_running()
@@ -81,7 +82,7 @@ class StatusBar(QStatusBar):
 
     def say(self, message: Message) -> None:
         """Show what the program tells; errors stay until something newer is said."""
-        self._message.set_words(str(message))
+        self._show_message(str(message))
         self._message.setProperty(
             "role", {Level.ERROR: "error", Level.WARN: "warn"}.get(message.level, "muted")
         )
@@ -90,6 +91,10 @@ class StatusBar(QStatusBar):
             self._fading.start()
         else:
             self._fading.stop()
+
+    def _show_message(self, words: str) -> None:
+        self._message.set_words(words)
+        self.said.emit(words)
 
     @property
     def message(self) -> str:

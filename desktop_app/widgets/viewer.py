@@ -1,16 +1,19 @@
 """The photo in focus alone on the screen; the same keys as in the window."""
 
+import os
 from collections.abc import Callable
 
-from PySide6.QtCore import QKeyCombination, QRect, Qt
+from PySide6.QtCore import QKeyCombination, QPoint, QRect, QSize, Qt
 from PySide6.QtGui import QKeyEvent, QResizeEvent
-from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from desktop_app import theme
-from desktop_app.figures import percent
+from desktop_app.photo_list import Mark
 from desktop_app.session import Session
+from desktop_app.widgets import marks
 from desktop_app.widgets.image_view import ImageView
 from desktop_app.widgets.photo_model import PhotoModel
+from desktop_app.widgets.photo_tiles import said
 from models.errors import UserError
 
 
@@ -30,18 +33,38 @@ class Viewer(QWidget):
         self.view = ImageView(self)
         self.view.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         column.addWidget(self.view)
-        self._caption = QLabel(self)
-        self._caption.setTextFormat(Qt.TextFormat.PlainText)
-        self._caption.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        c = theme.colours()
-        self._caption.setStyleSheet(
-            f"background: {c.panel}; color: {c.text}; border: 1px solid {c.border}; border-radius: 6px;"
-            "padding: 6px 12px;"
-        )
+        self._build_caption()
         session.photo_ready.connect(self._show)
         session.answers_changed.connect(self._say)
         if session.photo is not None:
             self._show(session.photo)
+
+    def _build_caption(self) -> None:
+        self._caption = QFrame(self)
+        self._caption.setObjectName("viewerCaption")
+        c = theme.colours()
+        self._caption.setStyleSheet(
+            f"#viewerCaption {{ background: {c.panel}; border: 1px solid {c.border}; border-radius: 6px; }}"
+        )
+        self._lines, row = QVBoxLayout(self._caption), QHBoxLayout()
+        self._lines.setContentsMargins(12, 6, 12, 6)
+        row.setSpacing(12)
+        answer = QHBoxLayout()
+        answer.setSpacing(6)
+        self._name, self._mark, self._said, self._place = QLabel(), QLabel(), QLabel(), QLabel()
+        self._told = QLabel()  # what the status bar says
+        for label in (self._name, self._said, self._place, self._told):
+            label.setTextFormat(Qt.TextFormat.PlainText)
+        answer.addWidget(self._mark)
+        answer.addWidget(self._said)
+        row.addStretch(1)
+        row.addWidget(self._name)
+        row.addLayout(answer)
+        row.addWidget(self._place)
+        row.addStretch(1)
+        self._lines.addLayout(row)
+        self._lines.addWidget(self._told, alignment=Qt.AlignmentFlag.AlignCenter)
+        self._told.hide()
 
     def _show(self, photo: object) -> None:
         self.view.lens.reset()
@@ -53,27 +76,35 @@ class Viewer(QWidget):
         self._say()
 
     def _say(self) -> None:
-        current = self._session.current
-        if current < 0:
+        """What the photo's tile says, in the same words and with the same mark."""
+        tile = self._model.of(self._session.current)
+        if tile is None:
             return
-        row = self._model.row_of(current)
-        label, probability, _ = self._session.answer(current)
-        words = [str(self._model.index(row).data() or "")]
-        if label:
-            words.append(f"{label} {percent(probability)}")
-        words.append(self.tr("{n} of {total}").format(n=row + 1, total=self._model.rowCount()))
-        self._caption.setText("   ".join(filter(None, words)))
+        words, mark = said(tile), tile[3]
+        self._name.setText(os.path.basename(tile[0]))
+        self._mark.setPixmap(marks.icon(mark).pixmap(QSize(16, 16), self.devicePixelRatioF()))
+        self._said.setText(" ".join(filter(None, words)))
+        self._mark.setVisible(mark is not Mark.NONE)
+        self._said.setVisible(bool(words[0]))
+        place, shown = self._session.position(), len(self._session.shown)
+        self._place.setText(self.tr("{n} of {total}").format(n=place + 1, total=shown))
+        self._place.setVisible(place >= 0)
+        self._caption.setAccessibleName(
+            ", ".join(filter(None, (self._name.text(), *words, marks.words(mark))))
+        )
+        self._place_caption()
+
+    def tell(self, words: str) -> None:
+        """What the program says, under the caption's line; "" for nothing."""
+        self._told.setText(words)
+        self._told.setVisible(bool(words))
         self._place_caption()
 
     def _place_caption(self) -> None:
-        size = self._caption.sizeHint()
-        corner = QRect(
-            (self.width() - size.width()) // 2,
-            self.height() - size.height() - 16,
-            size.width(),
-            size.height(),
-        )
-        self._caption.setGeometry(corner)
+        self._lines.activate()  # else lines within lines keep the size of the words before
+        size = self._caption.sizeHint().boundedTo(self.size())
+        left = (self.width() - size.width()) // 2
+        self._caption.setGeometry(QRect(QPoint(left, self.height() - size.height() - 16), size))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         self._place_caption()

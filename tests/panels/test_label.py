@@ -27,9 +27,12 @@ from PySide6.QtWidgets import (
 )
 
 from desktop_app import label_recipe, presets
+from desktop_app.figures import percent
 from desktop_app.panels import questions
 from desktop_app.photo_list import Mark
 from desktop_app.settings import Settings
+from desktop_app.widgets import marks
+from desktop_app.widgets.viewer import Viewer
 from models.errors import UserError
 from models.tasks.prompts import PromptSet, Template
 from models.tasks.scoring import Decision
@@ -511,6 +514,40 @@ def test_from_the_lab_back_to_the_photos_by_mouse_the_keys_come_along(app: Label
     app.press("Right")
     assert app.focus() == names[3]
     assert app.label.pages.currentWidget() is app.label.grid
+
+
+def test_in_full_screen_a_photo_has_the_mark_and_words_of_its_tile_and_answers_the_keys(
+    app: LabelRobot,
+) -> None:
+    app.look_at(app.shown()[2])
+    app.wait_for_photo()
+    app.wait_idle()
+    label, probability, _ = app.session.answer(app.session.current)
+    app.run("full_screen")
+    viewer = next(one for one in app.qt.topLevelWidgets() if isinstance(one, Viewer))
+
+    def shown() -> tuple[str, Mark]:
+        drawn = viewer._mark.pixmap().toImage()
+        assert drawn.width() == drawn.height()
+        same = [one for one in Mark if marks.icon(one).pixmap(drawn.size(), 1.0).toImage() == drawn]
+        assert len(same) == 1
+        return viewer._said.text(), same[0]
+
+    assert shown() == (f"{label} {percent(probability)}", Mark.LABEL)
+    app.press("Return", on=viewer)
+    assert shown() == (label, Mark.CONFIRMED)
+    app.press("Del", on=viewer)
+    assert shown() == (label, Mark.REJECTED)
+    app.press("0", on=viewer)
+    app.wait_idle()
+    app.label.look.background.click()
+    app.label.look.min_known_moved.emit(1.0, True)
+    app.wait_answered()
+    assert shown() == ("Unknown", Mark.UNKNOWN)
+    app.press("Return", on=viewer)
+    app.wait_until(lambda: "no label to accept" in viewer._told.text())
+    assert shown() == ("Unknown", Mark.UNKNOWN)
+    app.press("Esc", on=viewer)
 
 
 # --- filters, order, bars

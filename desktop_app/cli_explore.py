@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from desktop_app.cli_model import add_model_options, open_for, positive, share
+from desktop_app.cli_output import check_output
 from desktop_app.cli_progress import ProgressLine
 from desktop_app.figures import percent
 from models.errors import TextError
@@ -96,6 +97,8 @@ def run_mask(arguments: argparse.Namespace) -> int:
         raise TextError(
             f"There is no strategy “{arguments.strategy}”", "", f"Take one of: {', '.join(known)}"
         )
+    if arguments.out:
+        check_output(arguments.out, "PNG", [arguments.photo])
     photo = read(arguments.photo)
     painter = Painter.of(open_for(arguments, Capability.MASKING, ProgressLine()))
     if arguments.unit is not None and arguments.unit not in painter.units:

@@ -8,6 +8,7 @@ import numpy as np
 
 from desktop_app import presets
 from desktop_app.cli_model import model_folders, open_for
+from desktop_app.cli_output import check_output
 from desktop_app.cli_progress import ProgressLine, printable
 from models.errors import ModelError, TextError
 from models.images import read
@@ -30,6 +31,10 @@ _SIDE = 512  # px at least of an explained photo
 
 def run_features(arguments: argparse.Namespace) -> int:
     """List a layer's strongest channels; write them as a picture or as numbers where that was asked."""
+    if arguments.out:
+        check_output(arguments.out, "PNG", [arguments.photo])
+    if arguments.npz:
+        check_output(arguments.npz, "NPZ", [arguments.photo])
     photo = read(arguments.photo)
     model = open_for(arguments, _with_layers(arguments), ProgressLine())
     cache = FeatureCache.of(model)
@@ -98,6 +103,7 @@ def run_explain(arguments: argparse.Namespace) -> int:
     """Write the photo with what speaks for the label over it."""
     if not arguments.label.strip():
         raise TextError("--label is empty", "", 'Give what to look for, as in --label "a dog"')
+    check_output(arguments.out, "PNG", [arguments.photo])
     photo = read(arguments.photo)
     classifier = bool(arguments.model) and (
         Capability.CLASSIFY in find(arguments.model, model_folders()).capabilities

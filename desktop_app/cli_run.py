@@ -15,10 +15,10 @@ from typing import Any
 from desktop_app import cli_asking, paths
 from desktop_app.catalog import Catalog, open_catalog
 from desktop_app.cli_model import open_for
+from desktop_app.cli_output import check_output
 from desktop_app.cli_progress import ProgressLine, duration, printable
 from desktop_app.figures import percent
 from desktop_app.labelling import KEPT_ANSWERS, Labeller, rows_of
-from models.errors import DataError
 from models.images import walk
 from models.spec import Capability
 from models.tasks import export
@@ -32,7 +32,8 @@ def run_label(arguments: argparse.Namespace) -> int:
     line = ProgressLine(quiet=arguments.quiet)
     recipe = cli_asking.recipe_of(arguments)
     if arguments.csv and arguments.csv != "-":
-        check_writable(Path(arguments.csv))
+        inputs = (*arguments.paths, arguments.labels_file, arguments.templates_file, arguments.recipe)
+        check_output(Path(arguments.csv), "CSV", inputs)
     config = Config(
         tuple(Path(os.path.abspath(path)) for path in arguments.paths),
         recursive=not arguments.no_recursive,
@@ -59,23 +60,6 @@ def run_label(arguments: argparse.Namespace) -> int:
         ):
             _print_answers(rows(), arguments.top_k or 1)
         return watched.tell(quiet=arguments.quiet)
-
-
-def check_writable(target: Path) -> None:
-    """DataError before the work begins, rather than after hours of it."""
-    parent = target.absolute().parent
-    if target.is_dir():
-        raise DataError(
-            f"{target} is a folder", "The CSV needs a file name", f"Write to {target / 'labels.csv'}"
-        )
-    if not parent.is_dir():
-        raise DataError(
-            f"{target} cannot be written", f"There is no folder {parent}", "Make the folder first"
-        )
-    if not os.access(parent, os.W_OK) and not target.exists():
-        raise DataError(
-            f"{target} cannot be written", f"You may not write in {parent}", "Choose another folder"
-        )
 
 
 def tell_problems(catalog: Catalog) -> None:

@@ -50,8 +50,11 @@ def failure_in_words(path: Path) -> Iterator[None]:
         cures = {
             PermissionError: "Choose a folder you may write to, or close the program that holds the file open.",
             FileNotFoundError: "Make the folder first, or choose another one.",
+            NotADirectoryError: "Make the folder first, or choose another one.",
             IsADirectoryError: "Give a file name, not only a folder.",
         }
         cure = cures.get(type(error), "Free some space or choose another folder, then try again.")
+        if error.errno == errno.ENAMETOOLONG:
+            cure = "Give it a shorter name."
         cause = f"{error.strerror or error} ({path.parent})"
         raise DataError(f"{path.name or path} could not be written", cause, cure) from error

@@ -1,6 +1,8 @@
 """`pinhole mask`, `features` and `explain` on a real photo with tiny models, and in words where they cannot."""
 
 import json
+import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +121,40 @@ def test_what_cannot_be_done_is_told(
     said = pinhole(*(folders.get(str(word), word) for word in words))
     assert said.code == 2
     assert sentence in said.err
+
+
+def test_the_photo_is_never_overwritten(
+    pinhole: Pinhole, tiny: dict[str, Path], tiny_clip: Path, tmp_path: Path
+) -> None:
+    photo, link, other, report = (tmp_path / name for name in ("a.png", "link.png", "b.jpg", "report.npz"))
+    shutil.copy(PHOTO, photo)
+    link.symlink_to(photo)
+    Image.open(PHOTO).convert("RGB").save(other)
+    with zipfile.ZipFile(report, "w") as document:
+        document.writestr("word/document.xml", "a person's own")
+    before = {path: path.read_bytes() for path in (photo, other, report)}
+    commands = (
+        ("mask", photo, "--model", tiny["mae"], "--out"),
+        ("features", photo, "--model", tiny["convnext"], "--out"),
+        ("features", photo, "--model", tiny["convnext"], "--npz"),
+        ("explain", photo, "--label", "cat", "--model", tiny_clip, "--out"),
+    )
+    for words in commands:
+        for target in (photo, link, tmp_path / "." / ".." / tmp_path.name / "a.png", other, report):
+            said = pinhole(*words, target)
+            assert said.code == 2, (words, target)
+            assert "cannot be written" in said.err
+            assert "another" in said.err
+    assert before == {path: path.read_bytes() for path in before}
+
+
+def test_what_was_written_before_is_written_again(
+    pinhole: Pinhole, tiny: dict[str, Path], tmp_path: Path
+) -> None:
+    out, npz = tmp_path / "f.png", tmp_path / "f.npz"
+    for _ in range(2):
+        words = ("features", PHOTO, "--model", tiny["convnext"], "--out", out, "--npz", npz)
+        assert pinhole(*words).code == 0
 
 
 def test_a_seed_below_zero_is_wrong_usage(pinhole: Pinhole, tiny: dict[str, Path]) -> None:

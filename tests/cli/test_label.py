@@ -349,6 +349,38 @@ def test_what_cannot_be_done_is_told_before_the_work(
     assert sentence in said.err
 
 
+def test_what_is_read_is_never_overwritten(
+    pinhole: Pinhole, tiny_clip: Path, folder: Path, tmp_path: Path
+) -> None:
+    photo = next(path for path in walk(folder) if path.suffix == ".jpg")
+    labels, hard, notes = tmp_path / "labels.csv", tmp_path / "same.csv", tmp_path / "notes.txt"
+    labels.write_text("cat\ndog\n")
+    os.link(labels, hard)
+    notes.write_text("cat\ndog\n")
+    before = {path: path.read_bytes() for path in (photo, labels, notes)}
+    words = ("label", folder, "--labels-file", labels, "--model", tiny_clip, "--csv")
+    for target in (photo, labels, hard, notes, tiny_clip / "model.safetensors"):
+        said = pinhole(*words, target)
+        assert said.code == 2, target
+        assert f"{target} cannot be written" in said.err
+    said = pinhole("label", photo, "--labels", "a,b", "--model", tiny_clip, "--csv", photo)
+    assert said.code == 2
+    assert "what is read" in said.err
+    assert before == {path: path.read_bytes() for path in before}
+
+
+def test_an_earlier_table_is_written_again(
+    pinhole: Pinhole, tiny_clip: Path, folder: Path, tmp_path: Path
+) -> None:
+    words = ("label", folder, "--labels", "a,b", "--model", tiny_clip, "--no-recursive", "--csv")
+    (tmp_path / "saved by a spreadsheet.csv").write_text("path;label\n1.jpg;cat\n")
+    (tmp_path / "made by mktemp").touch()
+    for name in ("o.csv", "o.txt", "saved by a spreadsheet.csv", "made by mktemp"):
+        for more in ((), ("--long",), ("--bom",), ()):
+            assert pinhole(*words, tmp_path / name, *more).code == 0
+        assert (tmp_path / name).read_text().startswith("path,label,")
+
+
 def test_a_wish_that_was_not_met_is_told(pinhole: Pinhole, tiny_clip: Path, folder: Path) -> None:
     wish = ("--precision", "float16", "--device", "cpu")
     said = pinhole("label", folder, "--labels", "a,b", "--model", tiny_clip, *wish)

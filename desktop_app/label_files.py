@@ -8,10 +8,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from models.errors import TextError
-from models.tasks.export import denature, neutralise, write_text_whole
+from models.tasks.export import denature, neutralise, separator_of, write_text_whole
 from models.tasks.prompts import Label, format_labels, join_prompts, load_labels, parse_labels, split_prompts
 
-_HEADERS = frozenset({"label", "name", "class", "category"})
+# What the columns of a table may be called: the label's, its prompts', its keyword's.
+_COLUMNS = (
+    ("label", "name", "class", "category"),
+    ("prompts", "prompt", "synonyms", "synonym", "aliases", "alias"),
+    ("keyword", "keywords"),
+)
 
 
 def typed_labels(words: str) -> tuple[Label, ...]:
@@ -26,7 +31,8 @@ def typed_labels(words: str) -> tuple[Label, ...]:
 
 
 def read_labels(path: Path) -> tuple[Label, ...]:
-    """The labels of a text file (`name | synonyms | keyword` a line) or a CSV of these columns. Raises TextError."""
+    """The labels of a text file (`name | synonyms | keyword` a line) or a CSV: its columns in any order under a
+    header (label/name..., prompts/synonyms..., keyword), or in this order without one. Raises TextError."""
     labels = _of_csv(path) if path.suffix.lower() == ".csv" else load_labels(path)
     if not labels:
         raise TextError(f"There is no label in {path.name}", "", "Write one label a line")
@@ -57,14 +63,33 @@ def _of_csv(path: Path) -> tuple[Label, ...]:
         ) from error
     except OSError as error:
         raise TextError(f"{path.name} cannot be read", error.strerror or str(error)) from error
-    first = text.splitlines()[0] if text.strip() else ""
-    separator = max(",;\t", key=first.count)
     try:
-        rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if any(row)]
+        table = csv.reader(io.StringIO(text, newline=""), delimiter=separator_of(text), strict=True)
+        rows = [row for row in table if any(cell.strip() for cell in row)]
     except csv.Error as error:
         cure = "Look for a quotation mark that is never closed"
         raise TextError(f"{path.name} cannot be read", str(error), cure) from error
-    if rows and rows[0][0].strip().casefold() in _HEADERS:
+    places = _places(rows[0]) if rows else None
+    if places is not None:
         rows = rows[1:]
-    cells = ([" ".join(denature(cell).split()) for cell in (*row, "", "")[:3]] for row in rows)
-    return tuple(Label(name, split_prompts(words), keyword) for name, words, keyword in cells if name)
+    elif any(map(_is_numbered, rows)) and all(map(_is_numbered, rows[1:])):
+        cure = "Name the columns in the first line, as in id,label"
+        raise TextError(f"{path.name} cannot be read", "Its first column holds numbers and no labels", cure)
+    return tuple(label for row in rows if (label := _label(row, places or (0, 1, 2))).name)
+
+
+def _places(row: list[str]) -> tuple[int | None, ...] | None:
+    """Where label, prompts and keyword stand when this is a header, None where it is none."""
+    keys = [cell.strip().casefold() for cell in row]
+    places = tuple(next((keys.index(name) for name in names if name in keys), None) for names in _COLUMNS)
+    return None if places[0] is None else places
+
+
+def _is_numbered(row: list[str]) -> bool:
+    return len(row) > 1 and row[0].strip().isdecimal()
+
+
+def _label(row: list[str], places: tuple[int | None, ...]) -> Label:
+    cells = ("" if place is None else "".join(row[place : place + 1]) for place in places)
+    name, words, keyword = (" ".join(denature(cell).split()) for cell in cells)
+    return Label(name, split_prompts(words), keyword)

@@ -298,7 +298,7 @@ def _line_error(name: str, line: int, cause: str, cure: str) -> DataError:
 
 
 def _parse_truth(text: str, name: str, base: Path) -> Iterator[Truth]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator_of(text), strict=True)
     places: _Places | None = None
     start = 1
     while True:
@@ -321,7 +321,7 @@ def _parse_truth(text: str, name: str, base: Path) -> Iterator[Truth]:
             yield truth
 
 
-def _separator(text: str) -> str:
+def separator_of(text: str) -> str:
     """The separator of the first line that is not empty; a quoted cell may hold the others."""
     first = re.sub(r'"[^"]*"', "", next((line for line in text.splitlines() if line.strip()), ""))
     return max(",;\t", key=first.count)

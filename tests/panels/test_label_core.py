@@ -418,6 +418,37 @@ def test_labels_are_typed_pasted_and_read_in_every_usual_way(tmp_path: Path) -> 
         read_labels(tmp_path / "empty.txt")
 
 
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        ("id,name\n0,cat\n1,dog\n", [Label("cat"), Label("dog")]),
+        ('prompts,name\n"a cat, a kitten",cat\n', [Label("cat", ("a cat", "a kitten"))]),
+        ("keyword;name\nanimals/cat;cat\nx\n", [Label("cat", (), "animals/cat")]),
+        ("Label\tid\ncat\t7\n", [Label("cat")]),
+        ('"name",count\n"a; b; c",2\n', [Label("a; b; c")]),
+        ("cat,kitten,KW\ndog\n", [Label("cat", ("kitten",), "KW"), Label("dog")]),
+        ("101\n102\n", [Label("101"), Label("102")]),
+    ],
+)
+def test_the_columns_of_a_table_go_by_their_names(tmp_path: Path, text: str, labels: list[Label]) -> None:
+    (tmp_path / "labels.csv").write_text(text, encoding="utf-8")
+    assert read_labels(tmp_path / "labels.csv") == tuple(labels)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('label\n"cat\ndog\nbeach\n', "never closed"),
+        ("id,title\n0,cat\n1,dog\n", "Name the columns"),
+        ("0,cat\n", "Name the columns"),
+    ],
+)
+def test_a_table_that_would_be_misread_is_refused(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "labels.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(TextError, match=words):
+        read_labels(tmp_path / "labels.csv")
+
+
 NAME = st.text(st.characters(blacklist_categories=("Cs", "Cc")), min_size=1).filter(str.strip)
 
 

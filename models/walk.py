@@ -106,7 +106,7 @@ def _list(folder: str) -> tuple[list[str], list[str]]:
         for entry in entries:
             if is_left_out(entry.name) or _is_hidden(entry):
                 continue
-            if _leads_to_folder(entry):
+            if leads_to_folder(entry):
                 folders.append(entry)
             elif is_photo(entry.name) or ("." not in entry.name and _looks_like_photo(entry)):
                 files.append(entry)
@@ -124,7 +124,8 @@ def _is_hidden(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
+def leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether the entry is a folder or a link to one; a link that leads round in a circle is none."""
     try:
         return entry.is_dir()
     except OSError:

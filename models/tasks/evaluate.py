@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from models.errors import DataError
 from models.tasks.export import Truth
-from models.walk import is_left_out, natural_key, walk
+from models.walk import is_left_out, leads_to_folder, natural_key, walk
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
@@ -161,7 +161,7 @@ def folder_labels(root: Path) -> list[str]:
     """
     try:
         with os.scandir(root) as entries:
-            names = [e.name for e in entries if e.is_dir() and not is_left_out(e.name)]
+            names = [e.name for e in entries if leads_to_folder(e) and not is_left_out(e.name)]
     except OSError as error:
         cause = error.strerror or str(error)
         raise DataError(f"The folder {root} cannot be listed", cause, "Check the path") from error

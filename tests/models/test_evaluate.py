@@ -75,6 +75,7 @@ def test_folder_labels_are_those_that_hold_photos(tmp_path: Path) -> None:
     for name in ("10 owl/a.jpg", "2 fox/b.png", "empty/notes.txt", ".hidden/c.jpg"):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "circle").symlink_to("circle")
     assert evaluate.folder_labels(tmp_path) == ["2 fox", "10 owl"]
     with pytest.raises(DataError, match="at least two sub-folders"):
         evaluate.folder_labels(tmp_path / "2 fox")

@@ -185,6 +185,7 @@ def _short(text: str) -> str:
 # --- files
 
 
+_MOST_BYTES = 16 << 20
 # A backslash takes the meaning of the mark behind it: any other backslash is plain text.
 _TAKEN = re.compile(r"\\([\\|,#-])")
 
@@ -351,9 +352,11 @@ def save_prompt_set(path: Path, prompt_set: PromptSet) -> None:
 
 def _read(path: Path) -> str:
     try:
-        if not path.is_file() or path.stat().st_size > 16 << 20:
-            raise TextError(f"{path.name} cannot be read", "It is missing, no file, or far too long")
-        return path.read_text("utf-8-sig")
+        with path.open("rb") as stream:  # a pipe too, as a shell makes of <(...)
+            data = stream.read(_MOST_BYTES + 1)
+        if len(data) > _MOST_BYTES:
+            raise TextError(f"{path.name} cannot be read", "It is far too long")
+        return data.decode("utf-8-sig")
     except OSError as error:
         raise TextError(f"{path.name} cannot be read", error.strerror or str(error)) from error
     except UnicodeDecodeError as error:

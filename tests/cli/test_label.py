@@ -315,6 +315,21 @@ def test_labels_and_templates_from_files(
     assert {row["prompt_set"] for row in tables[0] if not row["error"]} == {"mine"}
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no shell there makes such pipes")
+@pytest.mark.parametrize("option", ["--labels-file", "--templates-file"])
+def test_a_pipe_is_read_like_a_file(pinhole: Pinhole, tiny_clip: Path, folder: Path, option: str) -> None:
+    text = {"--labels-file": "cat\ndog\n", "--templates-file": "a drawing of {}\n"}
+    labels = () if option == "--labels-file" else ("--labels", "cat,dog")
+    reader, writer = os.pipe()
+    os.write(writer, text[option].encode())
+    os.close(writer)
+    words = ("label", folder, option, f"/dev/fd/{reader}", *labels, "--model", tiny_clip, "--no-recursive")
+    said = pinhole(*words)
+    os.close(reader)
+    assert said.code == 0
+    assert len(said.out.splitlines()) == 10
+
+
 def test_forms_of_the_csv(pinhole: Pinhole, tiny_clip: Path, folder: Path, tmp_path: Path) -> None:
     words = ("label", folder, "--labels", LABELS, "--model", tiny_clip, "--no-recursive")
     said = pinhole(*words, "--csv", "-", "--long", "--top-k", "5", "--bom")

@@ -70,7 +70,10 @@ def run_features(arguments: argparse.Namespace) -> int:
 
 def _with_layers(arguments: argparse.Namespace) -> Capability:
     """A ConvNeXt unless another model was named: a CLIP with such an image tower has layers to show as well."""
-    if arguments.model and Capability.ZERO_SHOT in find(arguments.model, model_folders()).capabilities:
+    if (
+        arguments.model
+        and Capability.ZERO_SHOT in find(arguments.model, model_folders(arguments)).capabilities
+    ):
         return Capability.ZERO_SHOT
     return Capability.FEATURES
 
@@ -106,7 +109,7 @@ def run_explain(arguments: argparse.Namespace) -> int:
     check_output(arguments.out, "PNG", [arguments.photo])
     photo = read(arguments.photo)
     classifier = bool(arguments.model) and (
-        Capability.CLASSIFY in find(arguments.model, model_folders()).capabilities
+        Capability.CLASSIFY in find(arguments.model, model_folders(arguments)).capabilities
     )
     model = open_for(arguments, Capability.CLASSIFY if classifier else Capability.ZERO_SHOT, ProgressLine())
     view = look(photo.rgb, model.preprocess)

@@ -68,7 +68,7 @@ def add_model(arguments: argparse.Namespace) -> int:
 
 def show_models(arguments: argparse.Namespace) -> int:
     """Print every model; those that cannot be used with the reason."""
-    folders = model_folders(arguments.models)
+    folders = model_folders(arguments, arguments.models)
     specs, problems = list_models(folders), list_problems(folders)
     if arguments.json:
         print(json.dumps([_as_json(spec) for spec in specs], indent=2, ensure_ascii=False))

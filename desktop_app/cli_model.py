@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,16 +49,26 @@ def share(text: str) -> float:
     return value
 
 
-def model_folders(more: list[Path] | None = None) -> tuple[Path, ...]:
+def settings_of(arguments: argparse.Namespace) -> Settings:
+    """The settings as the window left them, read once a command; what is wrong with them is told on stderr."""
+    if "settings" not in arguments:
+        arguments.settings = Settings(paths.settings_file(), only_read=True)
+        for problem in arguments.settings.problems:
+            print(f"Note: {printable(str(problem))}", file=sys.stderr)
+    settings: Settings = arguments.settings
+    return settings
+
+
+def model_folders(arguments: argparse.Namespace, more: Sequence[Path] = ()) -> tuple[Path, ...]:
     """Where models are looked for besides the bundled ones: the person's own, those of the settings, and ``more``."""
-    return (paths.models_dir(), *map(Path, _settings().model_folders), *(more or ()))
+    return (paths.models_dir(), *map(Path, settings_of(arguments).model_folders), *more)
 
 
 def spec_for(arguments: argparse.Namespace, capability: Capability) -> "ModelSpec":
     """The model's description; ModelError where the one that was named cannot do this, or none can."""
     from models.registry import find, list_models
 
-    extra = model_folders()
+    extra = model_folders(arguments)
     if arguments.model:
         spec = find(arguments.model, extra)
         if capability not in spec.capabilities:
@@ -71,7 +82,7 @@ def spec_for(arguments: argparse.Namespace, capability: Capability) -> "ModelSpe
     if not able_specs:
         cure = "Name a model folder with --model; “pinhole models” lists what there is"
         raise ModelError(f"No model here can {_WORDS[capability]}", "", cure)
-    chosen = _settings().get(MODEL_SETTINGS[capability])
+    chosen = settings_of(arguments).get(MODEL_SETTINGS[capability])
     return next((one for one in able_specs if chosen in (one.id, str(one.folder))), able_specs[0])
 
 
@@ -81,7 +92,7 @@ def open_for(
     """The opened model; a device that is not the one asked for is told on stderr. ``many`` photos are worth a
     measurement of which setting is fastest on this machine, made once and kept."""
     spec = spec_for(arguments, capability)
-    settings = _settings()
+    settings = settings_of(arguments)
     wish: dict[str, Any] = {
         name: getattr(arguments, name) or settings.get(name) for name in ("device", "precision", "engine")
     }
@@ -104,7 +115,3 @@ def _measure_once(spec: "ModelSpec", device: str, line: ProgressLine) -> None:
     if choices.recall(paths.cache_dir(), spec, device) is None:
         line.say("Measuring once what is fastest on this machine…")
         choose(spec, device=device, cache=paths.cache_dir())
-
-
-def _settings() -> Settings:
-    return Settings(paths.settings_file())

@@ -8,9 +8,11 @@ the program goes on in memory. No Qt in here.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import math
 import os
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -120,8 +122,13 @@ class Store:
         cls.DECLARED = {name: item for name, item in vars(cls).items() if isinstance(item, Setting)}
 
     def __init__(
-        self, path: Path | None = None, *, saver: Callable[[Callable[[], None]], object] | None = None
+        self,
+        path: Path | None = None,
+        *,
+        saver: Callable[[Callable[[], None]], object] | None = None,
+        only_read: bool = False,
     ) -> None:
+        """With `only_read` a broken file is reported and left for whoever writes settings to set aside."""
         self.path = path or paths.settings_file()
         self.problems: list[UserError] = []
         self.on_problem: Callable[[UserError], None] | None = None
@@ -130,7 +137,7 @@ class Store:
         self._changed: set[str] = set()
         self._unsaved_told = False
         self._watchers: list[tuple[str | None, Callable[[str, Any], None]]] = []
-        self._load()
+        self._load(leave=only_read)
 
     def save_with(self, saver: Callable[[Callable[[], None]], object]) -> None:
         """From now on hand every save to `saver`, which may run it on a worker."""
@@ -192,9 +199,9 @@ class Store:
                 taken[key] = _plain(self._values[key])
         return taken
 
-    def _load(self) -> None:
+    def _load(self, *, leave: bool) -> None:
         try:
-            values = self._on_disk()
+            values = self._on_disk(leave=leave)
         except OSError as error:
             cure = "Allow reading it, or the settings of this session will not be kept."
             self._report("The settings cannot be read", _reason(error, self.path), cure)
@@ -209,19 +216,25 @@ class Store:
                     f"The setting “{key}” cannot be used", str(error), "Its default is used instead."
                 )
 
-    def _on_disk(self) -> dict[str, Any]:
-        """What the file says; one that is no JSON object is set aside first. Raises OSError."""
+    def _on_disk(self, *, leave: bool = False) -> dict[str, Any]:
+        """What the file says; one that is no JSON object is set aside first, or left there. Raises OSError."""
         try:
+            if not stat.S_ISREG(self.path.stat().st_mode):
+                raise OSError(errno.EINVAL, "It is no file")  # reading a pipe would wait for ever
             data = self.path.read_bytes()
         except FileNotFoundError:
             return {}
         try:
             values = json.loads(data)
         except (ValueError, RecursionError) as error:
-            return self._set_aside(str(error))
-        return values if isinstance(values, dict) else self._set_aside("it holds no table of settings")
+            return self._broken(str(error), leave)
+        return values if isinstance(values, dict) else self._broken("it holds no table of settings", leave)
 
-    def _set_aside(self, cause: str) -> dict[str, Any]:
+    def _broken(self, cause: str, leave: bool) -> dict[str, Any]:
+        if leave:
+            cure = "The defaults are used. Mend it, or open the window, which keeps it aside and begins anew."
+            self._report("The settings file is broken", f"{cause} ({self.path})", cure)
+            return {}
         aside = self.path.with_name(f"{self.path.stem}.broken-{datetime.now():%Y%m%d-%H%M%S-%f}.json")
         os.replace(self.path, aside)
         cure = f"It was kept as “{aside.name}”; the program goes on with the defaults."

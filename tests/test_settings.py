@@ -133,6 +133,25 @@ def test_bytes_that_are_no_text_are_set_aside_too(file: Path) -> None:
     assert len(list(file.parent.glob("settings.broken-*.json"))) == 1
 
 
+def test_who_only_reads_leaves_a_broken_file_for_the_window_to_set_aside(file: Path) -> None:
+    file.parent.mkdir()
+    file.write_text('{"device":"cpu",')
+    for _ in range(2):
+        assert "open the window" in str(*Settings(file, only_read=True).problems)
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+    assert "was kept as" in str(*Settings(file).problems)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no named pipes in folders there")
+def test_a_pipe_in_the_place_of_the_settings_is_told_and_not_waited_for(file: Path) -> None:
+    file.parent.mkdir()
+    os.mkfifo(file)
+    settings = Settings(file)
+    settings.theme = "dark"
+    assert ["no file" in str(problem) for problem in settings.problems] == [True, True]
+    assert file.is_fifo()
+
+
 @hypothesis_settings(max_examples=60)
 @given(cut=st.integers(0, 400), noise=st.binary(max_size=6))
 def test_a_file_torn_anywhere_never_stops_the_program(

@@ -16,6 +16,7 @@ from desktop_app import doctor, paths
 from desktop_app.catalog import open_catalog
 from desktop_app.doctor import Finding, Status
 from tests.cli.conftest import Pinhole
+from tests.photo_folder import originals
 
 
 def findings() -> dict[str, Finding]:
@@ -38,6 +39,29 @@ def test_a_broken_model_folder_is_named(pinhole: Pinhole, tiny_clip: Path) -> No
     found = findings()["Model broken"]
     assert found.status is Status.BAD
     assert "weights" in found.words
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"device":"cpu",', "The settings file is broken"),
+        ('{"device": 3}', "The setting “device” cannot be used"),
+    ],
+)
+def test_what_is_wrong_with_the_settings_is_told_once(
+    pinhole: Pinhole, tiny_clip: Path, tmp_path: Path, text: str, words: str
+) -> None:
+    paths.settings_file().write_text(text)
+    photo = shutil.copy(originals()[1], tmp_path / "a.png")
+    for command in (
+        ("models",),
+        ("explain", photo, "--label", "cat", "--model", tiny_clip, "--out", tmp_path / "o.png"),
+    ):
+        said = pinhole(*command)
+        assert said.code == 0
+        assert said.err.count(words) == said.err.count("Note:") == 1
+    assert [path.name for path in paths.config_dir().iterdir()] == ["settings.json"]
+    assert paths.settings_file().read_text() == text
 
 
 def test_a_model_is_added_listed_and_not_added_twice(pinhole: Pinhole, tiny_clip: Path) -> None:

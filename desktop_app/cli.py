@@ -9,12 +9,10 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
-from desktop_app import cli_explore, cli_info, cli_label
+# What takes long to import comes inside of main, which has words for a Ctrl-C.
 from desktop_app.cli_progress import printable
-from desktop_app.version import version
 from models.errors import UserError
 
 OK, SOME_FAILED, WRONG, FAULT, INTERRUPTED = 0, 1, 2, 70, 130
@@ -33,6 +31,9 @@ A folder that is called like a command is opened as ./label.
 
 def build_parser() -> argparse.ArgumentParser:
     """All commands and their options."""
+    from desktop_app import cli_explore, cli_info, cli_label
+    from desktop_app.version import version
+
     parser = argparse.ArgumentParser(
         prog="pinhole",
         usage="pinhole [PATH ...]  or  pinhole COMMAND ...",
@@ -74,6 +75,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _dispatch(words: list[str]) -> int:
     parser = build_parser()
+    from desktop_app import cli_explore, cli_info, cli_label
+
     names = cli_label.COMMANDS + cli_explore.COMMANDS + cli_info.COMMANDS
     if words and (words[0] in names or words[0] in ("-h", "--help", "--version")):
         arguments = parser.parse_args(words)
@@ -82,6 +85,8 @@ def _dispatch(words: list[str]) -> int:
 
 
 def _open_window(words: list[str], parser: argparse.ArgumentParser, names: tuple[str, ...]) -> int:
+    from difflib import get_close_matches
+
     paths = words[1:] if words[:1] == ["--"] else words
     for word in paths:
         if word.startswith("-") and word is words[0]:

@@ -150,6 +150,22 @@ def test_a_fault_of_the_program_is_one_sentence(pinhole: Pinhole, monkeypatch: p
     assert "Traceback" not in said.err
 
 
+@pytest.mark.parametrize("module", ["desktop_app.cli_label", "desktop_app.settings_store", "models.registry"])
+def test_ctrl_c_while_the_program_is_loading(module: str) -> None:
+    """Whatever the command line imports before it works is imported where a Ctrl-C is answered in words."""
+    code = (
+        "import importlib.abc, sys\n"
+        "class Stop(importlib.abc.MetaPathFinder):\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        f"        if name == {module!r}:\n            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Stop())\n"
+        "from desktop_app.cli import main\nsys.exit(main(['models']))"
+    )
+    env = {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parent.parent)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=False)
+    assert (done.returncode, done.stderr) == (130, "\nInterrupted.\n")
+
+
 def test_ctrl_c_before_the_work_begins(pinhole: Pinhole, monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(*_: object) -> int:
         raise KeyboardInterrupt

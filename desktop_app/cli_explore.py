@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from desktop_app.cli_model import add_model_options, open_for, positive, share
+from desktop_app.cli_model import add_model_options, open_for, positive, share, words
 from desktop_app.cli_output import check_output
 from desktop_app.cli_progress import ProgressLine
 from desktop_app.figures import percent
@@ -55,7 +55,11 @@ def add_commands(commands: Any) -> None:
     explain = commands.add_parser("explain", help="which places of a photo speak for a label")
     explain.add_argument("photo", metavar="PHOTO", type=Path)
     explain.add_argument(
-        "--label", metavar="L", required=True, help="any words; a class with a classifier's --model"
+        "--label",
+        metavar="L",
+        type=words,
+        required=True,
+        help="any words; a class with a classifier's --model",
     )
     explain.add_argument(
         "--out", metavar="PNG", type=Path, required=True, help="write the photo with the map over it"

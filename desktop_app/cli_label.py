@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from desktop_app.cli_model import add_model_options, positive, share
+from desktop_app.cli_model import add_model_options, positive, share, words
 
 COMMANDS = ("label", "samples", "evaluate")
 
@@ -59,7 +59,7 @@ def add_commands(commands: Any) -> None:
 def _add_asking(parser: argparse.ArgumentParser, *, required: bool) -> None:
     group = parser.add_argument_group("what is asked")
     labels = group.add_mutually_exclusive_group(required=required)
-    labels.add_argument("--labels", metavar="A,B,C", help="the labels, separated by commas")
+    labels.add_argument("--labels", metavar="A,B,C", type=words, help="the labels, separated by commas")
     labels.add_argument(
         "--labels-file", metavar="FILE", type=Path, help="a text file, one label a line, or a CSV"
     )

@@ -49,6 +49,15 @@ def share(text: str) -> float:
     return value
 
 
+def words(text: str) -> str:
+    """An argument that is text, which the bytes of another encoding than the system's are not."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise argparse.ArgumentTypeError(f"“{printable(text)}” is not written in UTF-8") from error
+    return text
+
+
 def settings_of(arguments: argparse.Namespace) -> Settings:
     """The settings as the window left them, read once a command; what is wrong with them is told on stderr."""
     if "settings" not in arguments:

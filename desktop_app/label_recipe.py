@@ -62,12 +62,14 @@ def load(path: Path) -> Recipe:
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise TextError(f"{path.name} is no recipe of Pinhole", "It is far too long")
-        return from_text(path.read_text("utf-8-sig"), path.name)
+        recipe = from_text(path.read_text("utf-8-sig"), path.name)
+        to_text(recipe).encode()  # JSON can write half a character, which the catalogue cannot hold
+        return recipe
     except OSError as error:
         raise TextError(
             f"{path.name} cannot be read", error.strerror or os.strerror(error.errno or 0)
         ) from error
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
         raise TextError(f"{path.name} cannot be read", "It is not UTF-8 text") from error
 
 

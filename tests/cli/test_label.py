@@ -351,6 +351,7 @@ def test_forms_of_the_csv(pinhole: Pinhole, tiny_clip: Path, folder: Path, tmp_p
         (("--labels", "cat", "--csv", "/nowhere/x.csv"), "There is no folder /nowhere"),
         (("--labels", "cat", "--csv", "/tmp"), "is a folder"),
         (("--labels", "cat", "--model", "no-such-model"), "There is no model called"),
+        (("--labels", "caf\udce9,dog"), "“caf\\udce9,dog” is not written in UTF-8"),
         (("--labels-file", "/nowhere/labels.txt"), "cannot be read"),
         (("--label-list", "dreams"), "Take one of: "),
     ],

@@ -480,6 +480,7 @@ def test_a_recipe_survives_its_file(
             '{"pinhole_recipe": 1, "labels": [], "templates": [], "bars": {"min_margin": 7}}',
             "not between 0 and 1",
         ),
+        ('{"pinhole_recipe": 1, "labels": ["\\ud800"], "templates": ["a {}"]}', "not UTF-8 text"),
     ],
 )
 def test_a_broken_recipe_says_what_is_wrong(text: str, words: str, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ error told in words; 70 a fault of the program itself; 130 interrupted, with pro
 """
 
 import argparse
+import contextlib
 import os
 import sys
 import traceback
@@ -54,16 +55,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     _write_anything()
     try:
-        return _dispatch(words)
+        code = _dispatch(words)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # a full disk behind it is told here, while there are words for it
+        return code
     except UserError as error:
         return _tell(error)
     except KeyboardInterrupt:
         print("\nInterrupted.", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader (head, less) has gone; without this Python would complain once more when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_output()  # the reader (head, less) has gone
         return OK
+    except OSError as error:
+        _give_up_output()
+        return _tell(_trouble(error))
     except Exception as error:  # noqa: BLE001 - the last resort: a sentence, and the details where they were asked for
         if os.environ.get("PINHOLE_DEBUG"):
             traceback.print_exc()
@@ -113,6 +119,23 @@ def _open_window(words: list[str], parser: argparse.ArgumentParser, names: tuple
     return int(open_window([str(Path(path).absolute()) for path in paths]))
 
 
+def _trouble(error: OSError) -> UserError:
+    """What the machine refuses is no fault of the program; where it names no file, a stream could not be written."""
+    cause = error.strerror or str(error)
+    if error.filename is None:
+        return UserError("The output cannot be written", cause, "Make room there, or send it somewhere else")
+    return UserError(f"{os.fsdecode(error.filename)} cannot be used", cause)
+
+
+def _give_up_output() -> None:
+    """What cannot be written any more goes nowhere, or Python would complain once more at its end."""
+    try:
+        sys.stdout.flush()
+    except (OSError, AttributeError):  # a full disk, no reader, no output at all
+        with contextlib.suppress(OSError, AttributeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _tell(error: UserError) -> int:
     """Title, cause and cure on lines of their own."""
     if os.environ.get("PINHOLE_DEBUG"):
@@ -125,7 +148,9 @@ def _tell(error: UserError) -> int:
 
 
 def _write_anything() -> None:
-    """A terminal that knows fewer letters shows escapes instead of ending the program."""
+    """A terminal that knows fewer letters shows escapes instead of ending the program; 2>&- is an order too."""
+    if sys.stderr is None:  # print would take standard output instead
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - until this process ends
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

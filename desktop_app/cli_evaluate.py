@@ -32,7 +32,9 @@ from models.tasks.zero_shot import Label
 def run_evaluate(arguments: argparse.Namespace) -> int:
     """Embed the photos whose truth is known and compare. 1 when some could not be read."""
     root = Path(os.path.abspath(arguments.path))
-    truths = read_truth(arguments.truth, root if root.is_dir() else root.parent) if arguments.truth else []
+    truths = (
+        read_truth(arguments.truth, root if os.path.isdir(root) else root.parent) if arguments.truth else []
+    )
     if machine := sum(truth.machine for truth in truths):
         print(
             f"Note: for {machine:,} photos the table says that a model said so, and no person.",
@@ -86,7 +88,7 @@ def _truth(root: Path, truths: Sequence[Truth], recipe: Recipe) -> dict[Path, in
     names, synonyms = [label.name for label in recipe.labels], [label.prompts for label in recipe.labels]
     if truths:
         return evaluate.truth_from_table(truths, names, synonyms)
-    if not root.is_dir():
+    if not os.path.isdir(root):
         raise DataError(
             f"{root} is no folder", "", "Give a folder with a sub-folder for each label, or --truth"
         )

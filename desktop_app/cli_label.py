@@ -108,8 +108,10 @@ def _run_label(arguments: argparse.Namespace) -> int:
 def _run_samples(arguments: argparse.Namespace) -> int:
     from desktop_app import presets, samples
     from desktop_app.cli_run import run_label
+    from models.atomic import failure_in_words
 
-    arguments.paths = samples.gather()
+    with failure_in_words(samples.folder()):
+        arguments.paths = samples.gather()
     if not (arguments.labels or arguments.labels_file or arguments.label_list or arguments.recipe):
         arguments.label_list = presets.SAMPLES
     arguments.no_recursive = arguments.only_new = arguments.retry_skipped = False

@@ -19,6 +19,7 @@ from desktop_app.cli_output import check_output
 from desktop_app.cli_progress import ProgressLine, duration, printable
 from desktop_app.figures import percent
 from desktop_app.labelling import KEPT_ANSWERS, Labeller, rows_of
+from models.errors import DataError
 from models.images import walk
 from models.spec import Capability
 from models.tasks import export
@@ -31,6 +32,8 @@ def run_label(arguments: argparse.Namespace) -> int:
     """Label, list, export. 0 when every photo was labelled, 1 when some could not be read, 130 when interrupted."""
     line = ProgressLine(quiet=arguments.quiet)
     recipe = cli_asking.recipe_of(arguments)
+    if arguments.csv == "-" and sys.stdout is None:
+        raise DataError("The CSV cannot be written", "There is no standard output", "Give --csv a file name")
     if arguments.csv and arguments.csv != "-":
         inputs = (*arguments.paths, arguments.labels_file, arguments.templates_file, arguments.recipe)
         check_output(Path(arguments.csv), "CSV", inputs)
@@ -165,7 +168,7 @@ class _Interrupt:
 
 def base_of(roots: Sequence[Path]) -> Path | None:
     """What relative paths start at: the one folder that was given, else what all have in common."""
-    return export.common_base([root if root.is_dir() else root.parent for root in roots])
+    return export.common_base([root if os.path.isdir(root) else root.parent for root in roots])
 
 
 def _write(arguments: argparse.Namespace, rows: Iterator[export.Row], config: Config) -> None:

@@ -3,6 +3,7 @@
 Nothing in what is brought is run, it is tried before it is kept, and it is kept whole or not at all.
 """
 
+import os
 import re
 import shutil
 import tempfile
@@ -40,7 +41,7 @@ def add_model(source: Path, models: Path, *, name: str = "", tokenizer: Path | N
     source = Path(source)
     folder = _folder_of(source)
     target = models / (_clean(name) or _clean(_name_of(folder) if folder else source.stem) or "model")
-    if target.exists() or (folder is not None and folder.resolve().parent == models.resolve()):
+    if os.path.exists(target) or (folder is not None and folder.resolve().parent == models.resolve()):
         raise ModelError(
             f"There is a model called {target.name} already",
             f"It lies in {models}",
@@ -63,12 +64,15 @@ def add_model(source: Path, models: Path, *, name: str = "", tokenizer: Path | N
 
 def _folder_of(source: Path) -> Path | None:
     """The model folder that is meant: `source` itself, or the one whose weights it is; None for a bare file."""
-    if source.is_dir():
-        return source
     try:
+        if source.is_dir():
+            return source
         return source.parent if source in weight_files(source.parent) and read_spec(source.parent) else None
     except UserError:
         return None
+    except OSError as problem:
+        cure = "Check the path, and that you may read what lies there"
+        raise ModelError(f"{source} cannot be read", problem.strerror or str(problem), cure) from problem
 
 
 def _name_of(folder: Path) -> str:

@@ -1,6 +1,9 @@
 """`pinhole label` on real photos with broken files among them, and everything that can be asked of it."""
 
+import contextlib
 import csv
+import errno
+import io
 import os
 import shutil
 import signal
@@ -11,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from desktop_app import cli_run, label_recipe, labelling, paths, presets
+from desktop_app import cli, cli_run, label_recipe, labelling, paths, presets, samples
 from desktop_app.catalog import Catalog, open_catalog
 from desktop_app.catalog_files import records_of
 from desktop_app.label_folder import Question, score_folder
@@ -351,6 +354,7 @@ def test_forms_of_the_csv(pinhole: Pinhole, tiny_clip: Path, folder: Path, tmp_p
         (("--labels", "cat", "--csv", "/nowhere/x.csv"), "There is no folder /nowhere"),
         (("--labels", "cat", "--csv", "/tmp"), "is a folder"),
         (("--labels", "cat", "--model", "no-such-model"), "There is no model called"),
+        (("--labels", "cat", "--csv", "a" * 300), "shorter name"),
         (("--labels", "caf\udce9,dog"), "“caf\\udce9,dog” is not written in UTF-8"),
         (("--labels-file", "/nowhere/labels.txt"), "cannot be read"),
         (("--label-list", "dreams"), "Take one of: "),
@@ -401,6 +405,58 @@ def test_a_wish_that_was_not_met_is_told(pinhole: Pinhole, tiny_clip: Path, fold
     wish = ("--precision", "float16", "--device", "cpu")
     said = pinhole("label", folder, "--labels", "a,b", "--model", tiny_clip, *wish)
     assert "Note: float16 is for graphics cards" in said.err
+
+
+def test_a_folder_that_may_not_be_entered(
+    pinhole: Pinhole, tiny_clip: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Path.stat
+
+    def refuse(path: Path, **options: bool) -> os.stat_result:
+        if "locked" in path.parts:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path, **options)
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    words = ("--labels", "a,b", "--model", tiny_clip, "--csv")
+    said = pinhole("label", folder, *words, tmp_path / "locked" / "o.csv")
+    assert (said.code, "Choose a folder you may write to" in said.err) == (2, True)
+    said = pinhole("label", tmp_path / "locked" / "photo.jpg", *words, tmp_path / "o.csv")
+    assert (said.code, "photo.jpg is not there" in said.err) == (1, True)
+    said = pinhole("evaluate", tmp_path / "locked", "--labels", "a,b", "--model", tiny_clip)
+    assert (said.code, "is no folder" in said.err) == (2, True)
+
+
+def test_a_photo_with_a_name_that_is_too_long(pinhole: Pinhole, tiny_clip: Path, tmp_path: Path) -> None:
+    out = tmp_path / "o.csv"
+    said = pinhole("label", "a" * 300 + ".jpg", "--labels", "a,b", "--model", tiny_clip, "--csv", out)
+    assert said.code == 1
+    assert read(out)[0]["error"]
+
+
+@pytest.mark.parametrize("place", ["a folder", "a file"])
+def test_samples_that_cannot_be_gathered(
+    pinhole: Pinhole, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    if place == "a file":
+        paths.data_dir().joinpath("samples").write_text("in the way")
+    else:
+        monkeypatch.setattr(samples.shutil, "copyfile", no_space)
+    said = pinhole("samples")
+    assert said.code == 2
+    assert "samples could not be written" in said.err
+
+
+def no_space(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_csv_for_nobody(pinhole: Pinhole, tiny_clip: Path, folder: Path) -> None:
+    """As >&- leaves it."""
+    err = io.StringIO()
+    with contextlib.redirect_stdout(None), contextlib.redirect_stderr(err):
+        code = cli.main(["label", str(folder), "--labels", "a,b", "--model", str(tiny_clip), "--csv", "-"])
+    assert (code, "There is no standard output" in err.getvalue()) == (2, True)
 
 
 def test_missing_and_empty_paths(pinhole: Pinhole, tiny_clip: Path, tmp_path: Path) -> None:

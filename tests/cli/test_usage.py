@@ -6,10 +6,11 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from desktop_app import cli, cli_info, version
+from desktop_app import cli, cli_info, paths, version
 from models.errors import ModelError
 from tests.cli.conftest import Pinhole
 from tests.tiny_models import write_tiny_clip, write_tiny_convnext, write_tiny_mae
@@ -148,6 +149,44 @@ def test_a_fault_of_the_program_is_one_sentence(pinhole: Pinhole, monkeypatch: p
     assert said.code == 70
     assert "ZeroDivisionError" in said.err
     assert "Traceback" not in said.err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk that is always full")
+def test_a_full_disk_behind_the_output_is_no_fault_of_the_program() -> None:
+    with open("/dev/full", "w") as full:
+        done = run_in_shell(["models"], stdout=full)
+    assert done.returncode == 2
+    assert "pinhole: The output cannot be written\n  No space left on device\n" in done.stderr
+    assert "report" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+def test_a_file_that_the_system_refuses_is_no_fault_of_the_program(
+    pinhole: Pinhole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> int:
+        raise PermissionError(13, "Permission denied", "locked")
+
+    monkeypatch.setattr(cli_info, "list_models", refuse)
+    assert pinhole("models").err == "pinhole: locked cannot be used\n  Permission denied\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no shell there closes streams")
+def test_without_standard_error_nothing_of_it_comes_among_the_output() -> None:
+    done = run_in_shell(["models"], "2>&-")
+    assert done.stdout.startswith("ID ")
+    assert done.returncode == 0
+    paths.settings_file().write_text("{")
+    assert run_in_shell(["models"], "2>&-").stdout == done.stdout
+
+
+def run_in_shell(words: list[str], streams: str = "", **options: Any) -> subprocess.CompletedProcess[str]:
+    """`pinhole` in a process of its own, with streams as a shell writes them."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parent.parent)}
+    line = f'exec "$0" -m desktop_app.cli "$@" {streams}'
+    options = {"stdout": subprocess.PIPE, **options}
+    command = ["sh", "-c", line, sys.executable, *words]
+    return subprocess.run(command, stderr=subprocess.PIPE, text=True, env=environment, check=False, **options)
 
 
 @pytest.mark.parametrize("module", ["desktop_app.cli_label", "desktop_app.settings_store", "models.registry"])

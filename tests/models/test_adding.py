@@ -171,6 +171,19 @@ def test_a_full_disk_is_told_and_leaves_nothing(
     assert left_in(tmp_path / "models") == []
 
 
+def test_a_path_that_cannot_be_followed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UserError, match="File name too long"):
+        list(add_model(Path("a" * 300), tmp_path))
+
+    def refuse(path: Path, **_: object) -> object:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "stat", refuse)
+        with pytest.raises(UserError, match="Permission denied"):
+            list(add_model(Path("locked/model"), tmp_path))
+
+
 def test_stopping_halfway_leaves_nothing(tmp_path: Path) -> None:
     folder = write_tiny_mae(tmp_path / "mine").folder
     for stop in range(STEPS):

@@ -15,11 +15,15 @@ from models.errors import DataError
 def replacing(path: Path) -> Iterator[Path]:
     """A new file to fill, which then takes the place of `path`; after an error it is gone and the old one is there.
 
-    A link keeps pointing at the file that is replaced, and that file's permissions are kept. Raises OSError.
+    A link keeps pointing at the file that is replaced, and that file's permissions are kept. A pipe or a device
+    (``/dev/stdout``) is filled itself: in its place a file would reach nobody. Raises OSError.
     """
     target = Path(os.path.realpath(path))
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, "It is a folder", str(target))
+    if path.exists() and not path.is_file():
+        yield path
+        return
     temporary = target.with_name(f".{target.name[:40]}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         temporary.touch(exist_ok=False)

@@ -7,7 +7,6 @@ again. Bytes of a file name that are not UTF-8 are written as ``\\xHH``, and a l
 ``\\x5cxHH``, so that every name comes back exactly.
 """
 
-import contextlib
 import csv
 import io
 import os
@@ -192,15 +191,14 @@ def write_csv(rows: Iterable[Row], path: Path, options: CsvOptions | None = None
 def write_text_whole(path: Path, pieces: Iterable[str]) -> None:
     """Write UTF-8 text to ``path`` so that the old file stays until the new one is safe on the disk.
 
-    Raises DataError where that cannot be. A pipe or device (``/dev/stdout``) is written to directly.
+    Raises DataError where that cannot be.
     """
-    with failure_in_words(path):
-        is_pipe = path.exists() and not path.is_file() and not path.is_dir()
-        with (
-            contextlib.nullcontext(path) if is_pipe else replacing(path) as place,
-            place.open("w", encoding="utf-8", newline="") as stream,
-        ):
-            stream.writelines(pieces)
+    with (
+        failure_in_words(path),
+        replacing(path) as place,
+        place.open("w", encoding="utf-8", newline="") as stream,
+    ):
+        stream.writelines(pieces)
 
 
 def read_truth(path: Path, root: Path | None = None) -> list[Truth]:

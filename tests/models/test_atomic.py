@@ -62,6 +62,20 @@ def test_a_link_keeps_pointing_at_the_file(tmp_path: Path) -> None:
     assert real.read_bytes() == b"new"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="no named pipes in folders there")
+def test_a_pipe_is_filled_and_stays_a_pipe(tmp_path: Path) -> None:
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    for path in (pipe, link):
+        write_whole(path, b"data")
+        assert os.read(reader, 9) == b"data"
+    os.close(reader)
+    assert pipe.is_fifo()
+    assert {entry.name for entry in tmp_path.iterdir()} == {"pipe", "link"}
+
+
 def test_names_as_long_as_the_disk_allows(tmp_path: Path) -> None:
     path = tmp_path / ("é" * 120)
     write_whole(path, b"1")

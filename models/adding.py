@@ -24,7 +24,8 @@ _KEPT = (CONFIG, PREPROCESSOR, TOKENIZER, "tokenizer_config.json", CARD, "LICENS
 
 @dataclass(frozen=True)
 class Step:
-    """How far it is, `done` of `total`, and what comes next; the last one brings the model."""
+    """How far it is, `done` of `total`, and what comes next; the last one brings the model, under the id that leads to
+    it: its name may be that of a bundled one."""
 
     done: int
     words: str
@@ -89,7 +90,7 @@ def _clean(name: str) -> str:
 
 
 def _add_folder(folder: Path, target: Path, tokenizer: Path | None) -> Iterator[Step]:
-    from models.registry import build
+    from models.registry import build, find
 
     yield Step(0, f"Reading {folder.name}")
     spec = read_spec(folder)
@@ -112,11 +113,12 @@ def _add_folder(folder: Path, target: Path, tokenizer: Path | None) -> Iterator[
         temporary.rename(target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    yield Step(STEPS, "", read_spec(target))
+    yield Step(STEPS, "", find(target, [target.parent]))
 
 
 def _add_file(source: Path, target: Path, tokenizer: Path | None) -> Iterator[Step]:
     from models.importing import open_checkpoint, usual_preprocess
+    from models.registry import find
 
     yield Step(0, f"Reading {source.name}")
     opened = open_checkpoint(source)
@@ -128,8 +130,8 @@ def _add_file(source: Path, target: Path, tokenizer: Path | None) -> Iterator[St
     yield Step(2, "Writing the model folder")
     preprocess = usual_preprocess(opened.config)
     card = f"---\nlicense: unknown\n---\n\n# {target.name}\n\nMade by Pinhole from the file {source.name}.\n"
-    spec = write_bundle(target, module, opened.config, preprocess, text, card, dtype="float32")
-    yield Step(STEPS, "", spec)
+    write_bundle(target, module, opened.config, preprocess, text, card, dtype="float32")
+    yield Step(STEPS, "", find(target, [target.parent]))
 
 
 def _tokenizer_text(path: Path, config: Mapping[str, Any], *, exact: bool) -> str:

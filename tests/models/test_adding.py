@@ -140,6 +140,15 @@ def test_nothing_takes_the_place_of_what_is_there(tmp_path: Path) -> None:
     assert left_in(tmp_path / "models") == ["mine", "second"]
 
 
+@pytest.mark.parametrize("what", ["folder", "file"])
+def test_the_id_of_what_was_added_leads_to_it(tmp_path: Path, what: str) -> None:
+    models = tmp_path / "models"
+    source = write_tiny_mae(tmp_path / "mae").folder if what == "folder" else openai_archive(tmp_path)
+    spec = added(source, models, name="pinhole-clip")
+    assert registry.find(spec.id, [models]).folder == models / "pinhole-clip"
+    assert registry.find("pinhole-clip", [models]).bundled
+
+
 def test_weights_that_do_not_fit_and_names_that_lead_nowhere_are_refused(tmp_path: Path) -> None:
     spec = write_tiny_mae(tmp_path / "torn")
     whole = (spec.folder / "model.safetensors").read_bytes()

@@ -79,7 +79,10 @@ def remark(recipe: Recipe, model: "Model") -> None:
     remarks = check_prompts(recipe.labels, recipe.templates, model.tokenizer)
     for one in remarks:
         thing = recipe.labels[one.index].name if one.where == "label" else recipe.templates[one.index].text
-        print(f"Note: {one.where} {one.index + 1} “{printable(thing)}”: {one.sentence}", file=sys.stderr)
+        print(
+            f"Note: {one.where} {one.index + 1} “{printable(thing)}”: {printable(one.sentence)}",
+            file=sys.stderr,
+        )
     names = [label.name.strip().casefold() for label in recipe.labels]
     if len(set(names)) < len(names):
         raise TextError("A label is there twice", "", "Name every label once")

@@ -55,7 +55,7 @@ def add_model(arguments: argparse.Namespace) -> int:
         for step in adding.add_model(
             arguments.path, paths.models_dir(), name=arguments.name, tokenizer=arguments.tokenizer
         ):
-            line.say(f"{printable(step.words)}…")
+            line.say(f"{step.words}…")
             spec = step.spec
     finally:
         line.clear()
@@ -73,11 +73,13 @@ def show_models(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps([_as_json(spec) for spec in specs], indent=2, ensure_ascii=False))
         return 0
-    rows = [("ID", "CAN", "LICENCE", "SIZE", "PARAMETERS", "TITLE")]
+    rows: list[tuple[str, ...]] = [("ID", "CAN", "LICENCE", "SIZE", "PARAMETERS", "TITLE")]
     for spec in specs:
         can = ", ".join(sorted(one.value.replace("_", "-") for one in spec.capabilities))
         size = f"{spec.size_bytes / 1e6:.1f} MB"
-        rows.append((spec.id, can, spec.licence, size, f"{spec.parameters / 1e6:.1f} M", spec.title))
+        parameters = f"{spec.parameters / 1e6:.1f} M"
+        # What stands in a downloaded folder may hold anything.
+        rows.append(tuple(map(printable, (spec.id, can, spec.licence, size, parameters, spec.title))))
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
     for row in rows:
         print("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]))
@@ -115,9 +117,12 @@ def show_doctor(arguments: argparse.Namespace) -> int:
     for finding in examine():
         found.append(finding)
         if not arguments.json:
-            print(f"{marks[finding.status]} {finding.name:<22} {printable(finding.words)}", flush=True)
+            print(
+                f"{marks[finding.status]} {printable(finding.name):<22} {printable(finding.words)}",
+                flush=True,
+            )
             if finding.cure:
-                print(f"{'':<28} {finding.cure}", flush=True)
+                print(f"{'':<28} {printable(finding.cure)}", flush=True)
     bad = sum(one.status is Status.BAD for one in found)
     if arguments.json:
         print(json.dumps([one.as_dict() for one in found], indent=2, ensure_ascii=False))

@@ -30,7 +30,7 @@ class ProgressLine:
     def say(self, words: str) -> None:
         """Draw a few words instead of the bar, while nothing can be counted."""
         if self._shown:
-            self._draw(words)
+            self._draw(printable(words))
 
     def clear(self) -> None:
         """Take the line away, so that other text can be printed."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.util
+import io
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ import pytest
 
 from desktop_app import doctor, paths
 from desktop_app.catalog import open_catalog
+from desktop_app.cli_progress import ProgressLine
 from desktop_app.doctor import Finding, Status
 from tests.cli.conftest import Pinhole
 from tests.photo_folder import originals
@@ -29,6 +31,34 @@ def test_models_are_listed_with_licence_size_and_capabilities(pinhole: Pinhole, 
     assert all(word in line for word in ("zero-shot", "mit", "0.2 MB", "0.1 M", "Tiny CLIP"))
     listed = json.loads(pinhole("models", "--models", tiny_clip, "--json").out)
     assert {"id", "licence", "size_bytes", "parameters", "capabilities"} <= listed[-1].keys()
+
+
+def test_nothing_of_a_downloaded_model_reaches_the_terminal_as_a_command(
+    pinhole: Pinhole, tiny_clip: Path
+) -> None:
+    for name in ("whole", "\x1b[1mbroken"):
+        shutil.copytree(tiny_clip, paths.models_dir() / name)
+    card = "---\nlicense: mit\x1b[31m\n---\n\n# Evil\x1b]0;title\x07\n"
+    (paths.models_dir() / "whole" / "README.md").write_text(card)
+    (paths.models_dir() / "\x1b[1mbroken" / "model.safetensors").unlink()
+    photo = originals()[1]
+    long = ("label", photo, "--labels", "\x1b[2J" + "a" * 99 + ",b", "--model", paths.models_dir() / "whole")
+    for words in (("models",), ("doctor",), long):
+        said = pinhole(*words)
+        shown = said.out + said.err
+        assert "\x1b" not in shown
+        assert "\x07" not in shown
+        assert "\\x1b" in shown
+
+
+def test_nor_does_it_while_the_model_is_opened() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    ProgressLine(terminal).say("Opening \x1b[2J…")
+    assert terminal.getvalue() == "\r\x1b[KOpening \\x1b[2J…"
 
 
 def test_a_broken_model_folder_is_named(pinhole: Pinhole, tiny_clip: Path) -> None:

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from desktop_app.cli_model import add_model_options, open_for, positive, share, words
+from desktop_app.cli_model import add_model_options, open_for, path, positive, share, words
 from desktop_app.cli_output import check_output
 from desktop_app.cli_progress import ProgressLine
 from desktop_app.figures import percent
@@ -22,7 +22,7 @@ COMMANDS = ("mask", "features", "explain")
 def add_commands(commands: Any) -> None:
     """Declare the commands."""
     mask = commands.add_parser("mask", help="hide parts of a photo and let a model paint them back")
-    mask.add_argument("photo", metavar="PHOTO", type=Path)
+    mask.add_argument("photo", metavar="PHOTO", type=path)
     mask.add_argument(
         "--ratio", metavar="R", type=share, default=0.75, help="how much is hidden, 0 to 1 (0.75)"
     )
@@ -34,7 +34,7 @@ def add_commands(commands: Any) -> None:
         "--unit", metavar="PX", type=int, help="side of a hidden cell in pixels (the model's usual)"
     )
     mask.add_argument(
-        "--out", metavar="PNG", type=Path, help="write original, masked, painted, both and error in a row"
+        "--out", metavar="PNG", type=path, help="write original, masked, painted, both and error in a row"
     )
     mask.add_argument("--raw", action="store_true", help="write them in the few pixels that the model sees")
     mask.add_argument("--json", action="store_true", help="the numbers for other programs")
@@ -42,18 +42,18 @@ def add_commands(commands: Any) -> None:
     mask.set_defaults(run=run_mask)
 
     features = commands.add_parser("features", help="what fires where in a ConvNeXt")
-    features.add_argument("photo", metavar="PHOTO", type=Path)
+    features.add_argument("photo", metavar="PHOTO", type=path)
     features.add_argument("--layer", metavar="L", help="a layer by name (the last); “list” shows them all")
     features.add_argument("--top", metavar="N", type=positive, default=16, help="how many channels (16)")
     features.add_argument("--order", choices=("activation", "variance", "index"), default="activation")
-    features.add_argument("--out", metavar="PNG", type=Path, help="write these channels as one picture")
-    features.add_argument("--npz", metavar="FILE", type=Path, help="write the layer's numbers for numpy")
+    features.add_argument("--out", metavar="PNG", type=path, help="write these channels as one picture")
+    features.add_argument("--npz", metavar="FILE", type=path, help="write the layer's numbers for numpy")
     features.add_argument("--json", action="store_true", help="for other programs")
     add_model_options(features)
     features.set_defaults(run=_run_features)
 
     explain = commands.add_parser("explain", help="which places of a photo speak for a label")
-    explain.add_argument("photo", metavar="PHOTO", type=Path)
+    explain.add_argument("photo", metavar="PHOTO", type=path)
     explain.add_argument(
         "--label",
         metavar="L",
@@ -62,7 +62,7 @@ def add_commands(commands: Any) -> None:
         help="any words; a class with a classifier's --model",
     )
     explain.add_argument(
-        "--out", metavar="PNG", type=Path, required=True, help="write the photo with the map over it"
+        "--out", metavar="PNG", type=path, required=True, help="write the photo with the map over it"
     )
     explain.add_argument("--layer", metavar="L", help="at this layer (the last)")
     explain.add_argument("--method", choices=("grad_cam", "cam"), default="grad_cam")

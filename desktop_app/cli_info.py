@@ -3,11 +3,10 @@
 import argparse
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
 from desktop_app import paths
-from desktop_app.cli_model import model_folders
+from desktop_app.cli_model import model_folders, path
 from desktop_app.cli_progress import ProgressLine, printable
 from models.registry import list_models, list_problems
 
@@ -18,7 +17,7 @@ def add_commands(commands: Any) -> None:
     """Declare both commands."""
     models = commands.add_parser("models", help="list the models: licence, size, what each can do")
     models.add_argument(
-        "--models", metavar="FOLDER", type=Path, action="append", default=[], help="look here too"
+        "--models", metavar="FOLDER", type=path, action="append", default=[], help="look here too"
     )
     models.add_argument("--json", action="store_true", help="for other programs")
     models.set_defaults(run=show_models)
@@ -36,11 +35,11 @@ def _add_adding(commands: Any) -> None:
         "SimMIM, ...), into your models folder. Nothing in the file is run.",
     )
     add.add_argument(
-        "path", metavar="PATH", type=Path, help="a model folder, or a .pt, .pth, .bin or .safetensors"
+        "path", metavar="PATH", type=path, help="a model folder, or a .pt, .pth, .bin or .safetensors"
     )
     add.add_argument("--name", default="", help="what it is called here (default: as the file or folder is)")
     add.add_argument(
-        "--tokenizer", metavar="FILE", type=Path, help="tokenizer.json for a CLIP that has none beside it"
+        "--tokenizer", metavar="FILE", type=path, help="tokenizer.json for a CLIP that has none beside it"
     )
     add.set_defaults(run=add_model)
 

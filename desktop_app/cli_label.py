@@ -1,10 +1,9 @@
 """`pinhole label`, `pinhole samples` and `pinhole evaluate`: the main job without a window."""
 
 import argparse
-from pathlib import Path
 from typing import Any
 
-from desktop_app.cli_model import add_model_options, positive, share, words
+from desktop_app.cli_model import add_model_options, given, path, positive, share, words
 
 COMMANDS = ("label", "samples", "evaluate")
 
@@ -16,7 +15,7 @@ def add_commands(commands: Any) -> None:
         help="label photos and folders, and write a CSV",
         description="Label every photo under the paths. Progress is kept: run it again and it goes on.",
     )
-    label.add_argument("paths", metavar="PATH", nargs="+", type=Path, help="photos and folders")
+    label.add_argument("paths", metavar="PATH", nargs="+", type=path, help="photos and folders")
     _add_asking(label, required=True)
     _add_output(label)
     label.add_argument("--no-recursive", action="store_true", help="leave sub-folders alone")
@@ -41,10 +40,10 @@ def add_commands(commands: Any) -> None:
         description="Compare answers with the truth: sub-folders named like their labels, or a table path,label.",
     )
     evaluate.add_argument(
-        "path", metavar="PATH", type=Path, help="a folder with one sub-folder for each label"
+        "path", metavar="PATH", type=path, help="a folder with one sub-folder for each label"
     )
     evaluate.add_argument(
-        "--truth", metavar="CSV", type=Path, help="a table with the columns path and label instead"
+        "--truth", metavar="CSV", type=path, help="a table with the columns path and label instead"
     )
     evaluate.add_argument(
         "--confusions", metavar="N", type=int, default=10, help="show the N commonest mistakes (10)"
@@ -61,15 +60,15 @@ def _add_asking(parser: argparse.ArgumentParser, *, required: bool) -> None:
     labels = group.add_mutually_exclusive_group(required=required)
     labels.add_argument("--labels", metavar="A,B,C", type=words, help="the labels, separated by commas")
     labels.add_argument(
-        "--labels-file", metavar="FILE", type=Path, help="a text file, one label a line, or a CSV"
+        "--labels-file", metavar="FILE", type=path, help="a text file, one label a line, or a CSV"
     )
     labels.add_argument("--label-list", metavar="NAME", help="a list that ships: everyday, animals, food, …")
     labels.add_argument(
-        "--recipe", metavar="FILE", type=Path, help="labels, templates and bars as the window saves them"
+        "--recipe", metavar="FILE", type=path, help="labels, templates and bars as the window saves them"
     )
     templates = group.add_mutually_exclusive_group()
     templates.add_argument(
-        "--templates-file", metavar="FILE", type=Path, help="sentences with {} for the label"
+        "--templates-file", metavar="FILE", type=path, help="sentences with {} for the label"
     )
     templates.add_argument("--prompt-set", metavar="NAME", help="plain, photo (usual), eighty, or your own")
     group.add_argument("--multi", action="store_true", help="judge every label by itself")
@@ -88,7 +87,7 @@ def _add_asking(parser: argparse.ArgumentParser, *, required: bool) -> None:
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what is written")
-    group.add_argument("--csv", metavar="OUT", help="write a CSV here; - is standard output")
+    group.add_argument("--csv", metavar="OUT", type=given, help="write a CSV here; - is standard output")
     group.add_argument("--long", action="store_true", help="one CSV line for each photo and label")
     group.add_argument("--bom", action="store_true", help="mark the CSV for Excel")
     group.add_argument("--absolute", action="store_true", help="whole paths in the CSV")

@@ -27,7 +27,7 @@ _WORDS = {
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """--model, --device, --precision and --engine."""
     group = parser.add_argument_group("how it runs")
-    group.add_argument("--model", metavar="ID_OR_FOLDER", help="see pinhole models")
+    group.add_argument("--model", metavar="ID_OR_FOLDER", type=given, help="see pinhole models")
     group.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), help="where the model runs")
     group.add_argument("--precision", choices=("auto", "float32", "bfloat16", "float16", "int8"))
     group.add_argument("--engine", choices=("auto", "torch", "onnxruntime"))
@@ -47,6 +47,18 @@ def share(text: str) -> float:
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
     return value
+
+
+def given(text: str) -> str:
+    """An argument that is not empty, as an unset variable of a script would leave it."""
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty; is a variable not set?")
+    return text
+
+
+def path(text: str) -> Path:
+    """A path that was given; of an empty one Path would make the current folder."""
+    return Path(given(text))
 
 
 def words(text: str) -> str:

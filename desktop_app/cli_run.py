@@ -37,13 +37,18 @@ def run_label(arguments: argparse.Namespace) -> int:
     if arguments.csv and arguments.csv != "-":
         inputs = (*arguments.paths, arguments.labels_file, arguments.templates_file, arguments.recipe)
         check_output(Path(arguments.csv), "CSV", inputs)
+    roots = [Path(os.path.abspath(path)) for path in arguments.paths]
+    refused: list[Path] = []
+    photos = list(
+        walk(roots, recursive=not arguments.no_recursive, refused=lambda folder, _: refused.append(folder))
+    )
+    # Listed once: what vanishes from now on is told by the job as not there. It asks for what was refused once more.
     config = Config(
-        tuple(Path(os.path.abspath(path)) for path in arguments.paths),
-        recursive=not arguments.no_recursive,
+        (*photos, *refused),
+        recursive=False,
         only_new=arguments.only_new,
         retry_skipped=arguments.retry_skipped,
     )
-    photos = list(walk(config.paths, recursive=config.recursive))
     with open_catalog(paths.catalog_file()) as catalog:
         tell_problems(catalog)
         model = open_for(arguments, Capability.ZERO_SHOT, line, many=len(photos) >= _WORTH_MEASURING)
@@ -57,7 +62,7 @@ def run_label(arguments: argparse.Namespace) -> int:
         keywords = {label.name: label.keyword for label in recipe.labels}
         rows = partial(rows_of, catalog, photos, keywords=keywords, labeller=everything, run=run)
         if arguments.csv:
-            _write(arguments, rows(), config)
+            _write(arguments, rows(), roots)
         if not arguments.quiet and (
             not arguments.csv or (arguments.command == "samples" and arguments.csv != "-")
         ):
@@ -171,8 +176,8 @@ def base_of(roots: Sequence[Path]) -> Path | None:
     return export.common_base([root if os.path.isdir(root) else root.parent for root in roots])
 
 
-def _write(arguments: argparse.Namespace, rows: Iterator[export.Row], config: Config) -> None:
-    base = None if arguments.absolute else base_of(config.paths)
+def _write(arguments: argparse.Namespace, rows: Iterator[export.Row], roots: Sequence[Path]) -> None:
+    base = None if arguments.absolute else base_of(roots)
     options = export.CsvOptions(arguments.long, arguments.bom, base, arguments.top_k)
     if arguments.csv == "-":
         # Lines end in CRLF by themselves; a text stream on Windows would add to that.

@@ -17,6 +17,7 @@ import pytest
 from desktop_app import cli, cli_run, label_recipe, labelling, paths, presets, samples
 from desktop_app.catalog import Catalog, open_catalog
 from desktop_app.catalog_files import records_of
+from desktop_app.cli_model import open_for
 from desktop_app.label_folder import Question, score_folder
 from desktop_app.work import Work
 from models.errors import ImageError
@@ -526,6 +527,39 @@ def test_a_recipe_of_the_window_asks_the_same(
     assert {(row["decision"], row["prompt_set"]) for row in read(tmp_path / "1.csv")} == {("unsure", "Plain")}
     pinhole(*words, tmp_path / "2.csv", "--min-probability", "0", "--prompt-set", "photo")
     assert {(row["decision"], row["prompt_set"]) for row in read(tmp_path / "2.csv")} == {("label", "Photo")}
+
+
+def test_a_photo_that_vanishes_while_the_model_opens_is_named(
+    pinhole: Pinhole, tiny_clip: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo, out = next(walk(folder)), tmp_path / "out.csv"
+
+    def open_late(*words: Any, **options: Any) -> Any:
+        photo.unlink(missing_ok=True)
+        return open_for(*words, **options)
+
+    monkeypatch.setattr(cli_run, "open_for", open_late)
+    words = ("--labels", "a,b", "--model", tiny_clip, "--no-recursive", "--csv", out)
+    said = pinhole("label", folder, *words)
+    assert (said.code, f"{photo.name} is not there" in said.err) == (1, True)
+    assert ["is not there" in row["error"] for row in read(out)] == [True, *[False] * 9]
+    assert all(row["label"] for row in read(out)[1:])
+
+
+def test_a_folder_that_cannot_be_listed_is_named(
+    pinhole: Pinhole, tiny_clip: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.scandir
+
+    def refuse(place: Any) -> Any:
+        if str(place).endswith("deep"):
+            raise PermissionError(errno.EACCES, "Permission denied", place)
+        return real(place)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    said = pinhole("label", folder, "--labels", "a,b", "--model", tiny_clip, "--csv", tmp_path / "out.csv")
+    assert said.code == 1
+    assert said.err.count("The folder cannot be listed. Permission denied.") == 1
 
 
 def test_a_hash_that_was_missed_is_made_up_for(

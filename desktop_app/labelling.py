@@ -52,7 +52,7 @@ class Recipe:
 
 
 def model_key(spec: "ModelSpec") -> str:
-    """Under this name the catalogue keeps a model's embeddings and answers: other weights are another model."""
+    """Under this name the catalogue keeps a model's embeddings and answers: one that was edited is another."""
     return f"{spec.id}@{spec.version}"
 
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -96,7 +97,7 @@ def weight_files(folder: Path) -> list[Path]:
     )
 
 
-def weights_version(files: list[Path]) -> str:
+def files_version(files: list[Path]) -> str:
     """First 12 hex digits of the sha256 over the files; remembered while path, size and time of change stay."""
     digest = hashlib.sha256()
     for path in files:
@@ -107,6 +108,19 @@ def weights_version(files: list[Path]) -> str:
                 _versions[key] = hashlib.file_digest(file, "sha256").hexdigest()
         digest.update(_versions[key].encode())
     return (_versions[key] if len(files) == 1 else digest.hexdigest())[:12]
+
+
+def _version(folder: Path, weights: list[Path], config: Mapping[str, Any], preprocess: Preprocess) -> str:
+    """12 hex digits that change with everything an answer follows from, and with nothing else in the folder.
+
+    Weights alone would give the embeddings and graphs of before to a model whose preprocessing, config.json or
+    tokenizer was edited, and those of a stranger to another folder of the same name. Values count, not the layout of
+    the JSON.
+    """
+    words = folder / TOKENIZER
+    files = [*weights, *([words] if words.is_file() else [])]
+    about = json.dumps([config, asdict(preprocess)], sort_keys=True)
+    return hashlib.sha256(f"{files_version(files)} {about}".encode()).hexdigest()[:12]
 
 
 def count_parameters(files: list[Path]) -> int:
@@ -182,7 +196,7 @@ def read_spec(folder: Path, *, bundled: bool = False) -> ModelSpec:
             capabilities=kind.capabilities,
             config=config,
             preprocess=preprocess,
-            version=weights_version(files),
+            version=_version(folder, files, config, preprocess),
             bundled=bundled,
         )
     except OSError as problem:

@@ -27,7 +27,7 @@ _ONE_AT_A_TIME = threading.Lock()
 
 
 def graph_path(cache: Path, spec: ModelSpec, entry: str) -> Path:
-    """Where the graph of this entry lies (or will lie); another version of the weights is another file."""
+    """Where the graph of this entry lies (or will lie); another version of the model is another file."""
     return cache / "onnx" / f"{spec.version}-{entry}-{OPSET}.onnx"
 
 

@@ -198,7 +198,8 @@ def _interpolation(value: Any) -> Interpolation:
 class ModelSpec:
     """One model folder, described: enough to list it, to choose it, and to build it, without opening its weights.
 
-    `id` is the folder's name; `config` is its config.json; `version` is a short sha256 of the weights.
+    `id` is the folder's name; `config` is its config.json; `version` is a short sha256 of all that its
+    answers follow from: weights, config.json, preprocessing, tokenizer.
     """
 
     id: str

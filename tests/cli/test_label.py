@@ -4,6 +4,7 @@ import contextlib
 import csv
 import errno
 import io
+import json
 import os
 import shutil
 import signal
@@ -183,6 +184,30 @@ def test_a_second_run_answers_from_the_catalogue(
     pinhole("label", folder, "--labels", LABELS, "--model", tiny_clip, "--csv", second)
     assert first.read_bytes() == second.read_bytes()
     assert all("broken" in path.name for path in seen)
+
+
+def test_a_model_that_was_edited_looks_at_the_photos_again(
+    pinhole: Pinhole, tiny_clip: Path, folder: Path, tmp_path: Path
+) -> None:
+    """Also one of the same name and weights that lies elsewhere."""
+    model, rows = tmp_path / "one" / "clip", []
+
+    def label(model: Path) -> None:
+        out = tmp_path / "out.csv"
+        assert pinhole("label", folder, "--labels", LABELS, "--model", model, "--csv", out).code == 1
+        rows.append([(row["label"], row["probability"]) for row in read(out)])
+
+    shutil.copytree(tiny_clip, model)
+    label(model)
+    described = json.loads((model / "preprocessor_config.json").read_text())
+    other = shutil.copytree(model, tmp_path / "two" / "clip")
+    for where, edge in ((model, 64), (other, 100)):
+        words = json.dumps({**described, "size": {"shortest_edge": edge}})
+        (where / "preprocessor_config.json").write_text(words)
+        label(where)
+    assert rows[0] != rows[1] != rows[2] != rows[0]
+    label(tiny_clip)
+    assert rows[3] == rows[0]
 
 
 def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(

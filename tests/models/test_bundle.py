@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from models import registry
-from models.bundle import count_parameters, read_spec, weight_files, weights_version, write_bundle
+from models.bundle import count_parameters, files_version, read_spec, weight_files, write_bundle
 from models.errors import CheckpointError, ModelError, UserError, WrongModelError
 from models.families import FAMILIES, KINDS
 from models.families.clip import CLIP, CLIPConfig, TextConfig, ViTConfig
@@ -71,7 +71,7 @@ def test_nothing_but_the_files_of_the_hub_is_left(folder: Path) -> None:
     assert (folder / "model.safetensors").stat().st_mode & 0o044 == 0o044
 
 
-def test_the_version_follows_the_weights_alone(folder: Path, model: CLIP) -> None:
+def test_the_version_follows_what_answers_follow_from_and_not_the_card(folder: Path, model: CLIP) -> None:
     before = read_spec(folder).version
     (folder / "README.md").write_text("---\nlicense: other\nlicense_name: my-terms\n---\nNo heading.")
     spec = read_spec(folder)
@@ -80,21 +80,35 @@ def test_the_version_follows_the_weights_alone(folder: Path, model: CLIP) -> Non
     assert read_spec(folder).licence == "its own, see its README.md"
     shutil.copytree(folder, folder.parent / "copy")
     assert read_spec(folder.parent / "copy").version == before
+    (folder / "config.json").write_text(json.dumps(json.loads((folder / "config.json").read_text())))
+    assert read_spec(folder).version == before, "the same values, laid out otherwise"
     with torch.no_grad():
         model.logit_scale.add_(0.25)
     write_bundle(folder, model, CONFIG.to_hf(), SEEN, dtype="float32")
     assert read_spec(folder).version != before
 
 
+def test_an_edited_description_is_another_version(folder: Path) -> None:
+    versions = [read_spec(folder).version]
+    change(folder / "preprocessor_config.json", size={"shortest_edge": 48})
+    versions.append(read_spec(folder).version)
+    change(folder / "config.json", logit_scale_init_value=1.0)
+    versions.append(read_spec(folder).version)
+    for words in ("{}", "{ }"):
+        (folder / "tokenizer.json").write_text(words)
+        versions.append(read_spec(folder).version)
+    assert len(set(versions)) == 5
+
+
 def test_a_hash_is_taken_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = weight_files(folder)
-    first = weights_version(files)
+    first = files_version(files)
 
     def fail(*_: Any) -> None:
         raise AssertionError("hashed again")
 
     monkeypatch.setattr("hashlib.file_digest", fail)
-    assert weights_version(files) == first
+    assert files_version(files) == first
 
 
 def test_a_model_replaces_a_model(folder: Path, model: CLIP) -> None:

@@ -367,6 +367,21 @@ def test_a_graph_that_differs_is_not_used(
     assert list((tmp_path / "onnx").iterdir()) == [], "nothing half made is left"
 
 
+def test_an_edited_config_gets_a_graph_of_its_own(tmp_path: Path, cache: Path, no_gpu: None) -> None:
+    write_tiny(tmp_path / "clip")
+    before = open_model(tmp_path / "clip", engine="onnxruntime", cache=cache)
+    image = pixels(before, 2)
+    path = tmp_path / "clip" / "config.json"
+    config = json.loads(path.read_text())
+    config["vision_config"]["layer_norm_eps"] = 0.5
+    path.write_text(json.dumps(config))
+    after = open_model(tmp_path / "clip", engine="onnxruntime", cache=cache)
+    torch_says = open_model(tmp_path / "clip", engine="torch").run("image", pixel_values=image)
+    assert after.engine == "onnxruntime"
+    np.testing.assert_allclose(after.run("image", pixel_values=image), torch_says, atol=1e-4)
+    assert not np.allclose(before.run("image", pixel_values=image), torch_says, atol=1e-3)
+
+
 def test_two_exports_at_once_do_not_meet_in_the_exporter(
     tiny: tuple[ModelSpec, CLIPModel], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

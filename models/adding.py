@@ -8,12 +8,15 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from models.bundle import CARD, CONFIG, PREPROCESSOR, SHARDS, TOKENIZER, read_spec, weight_files, write_bundle
-from models.errors import ModelError, UserError, WrongModelError
+from models.errors import ModelError, UserError, WrongModelError, no_numbers
 from models.spec import Capability, ModelSpec
 
 STEPS = 3
@@ -90,7 +93,7 @@ def _clean(name: str) -> str:
 
 
 def _add_folder(folder: Path, target: Path, tokenizer: Path | None) -> Iterator[Step]:
-    from models.registry import build, find
+    from models.registry import find
 
     yield Step(0, f"Reading {folder.name}")
     spec = read_spec(folder)
@@ -98,12 +101,10 @@ def _add_folder(folder: Path, target: Path, tokenizer: Path | None) -> Iterator[
     text = (
         _tokenizer_text(words, spec.config, exact=False) if Capability.ZERO_SHOT in spec.capabilities else ""
     )
-    yield Step(1, "Trying whether its weights fit")
-    build(spec)
+    yield Step(1, "Trying whether it works")
+    _try(spec)
     yield Step(2, f"Copying {spec.size_bytes / 1e6:,.0f} MB")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
-    try:
+    with _place_beside(target) as temporary:
         for path in [*weight_files(folder), *(folder / kept for kept in _KEPT)]:
             if path.is_file():
                 shutil.copyfile(path, temporary / path.name)
@@ -111,8 +112,6 @@ def _add_folder(folder: Path, target: Path, tokenizer: Path | None) -> Iterator[
             (temporary / TOKENIZER).write_text(text, encoding="utf-8")
         temporary.chmod(0o755)
         temporary.rename(target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     yield Step(STEPS, "", find(target, [target.parent]))
 
 
@@ -125,13 +124,40 @@ def _add_file(source: Path, target: Path, tokenizer: Path | None) -> Iterator[St
     text = None
     if Capability.ZERO_SHOT in opened.family.capabilities:
         text = _tokenizer_text(tokenizer or source.with_name(TOKENIZER), opened.config, exact=True)
-    yield Step(1, "Trying whether its weights fit")
-    module = opened.module()
-    yield Step(2, "Writing the model folder")
+    yield Step(1, "Writing the model folder")
     preprocess = usual_preprocess(opened.config)
     card = f"---\nlicense: unknown\n---\n\n# {target.name}\n\nMade by Pinhole from the file {source.name}.\n"
-    write_bundle(target, module, opened.config, preprocess, text, card, dtype="float32")
+    with _place_beside(target) as temporary:
+        folder = temporary / target.name
+        spec = write_bundle(folder, opened.module(), opened.config, preprocess, text, card, dtype="float32")
+        yield Step(2, "Trying whether it works")
+        _try(spec)
+        folder.rename(target)
     yield Step(STEPS, "", find(target, [target.parent]))
+
+
+@contextmanager
+def _place_beside(target: Path) -> Iterator[Path]:
+    """A new hidden folder on the disk of `target`; what is left in it at the end goes."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    place = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _try(spec: ModelSpec) -> None:
+    """Run each of the model's entries once; ModelError where that cannot be done or gives no numbers."""
+    from models.onnx_export import sample
+    from models.runtime import entries_of, open_model
+
+    model = open_model(spec, device="cpu", precision="float32", engine="torch")
+    for name, entry in entries_of(spec).items():
+        if not np.isfinite(model.run(name, **sample(spec, entry, 1))).all():
+            raise no_numbers(spec.title, f"What its entry “{name}” gives")
+    if Capability.ZERO_SHOT in spec.capabilities:
+        _ = model.scale  # what words are compared by; it may be NaN as well
 
 
 def _tokenizer_text(path: Path, config: Mapping[str, Any], *, exact: bool) -> str:

@@ -41,6 +41,16 @@ class ModelError(UserError):
     """A model cannot be found, opened, or run."""
 
 
+def no_numbers(model: str, what: str) -> ModelError:
+    """The error for a network (by its title) of which `what`, such as “Its answer to a photo”, is NaN or infinite."""
+    return ModelError(
+        f"{model} gives no numbers",
+        f"{what} is not a number (NaN). Its weights or its config.json are damaged, "
+        "or its numbers are too large for this precision",
+        "Choose the precision float32; if that does not help, download or copy the model again",
+    )
+
+
 class CheckpointError(ModelError):
     """A file of weights is damaged, unsafe to open, or does not fit the network it is meant for."""
 

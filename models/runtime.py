@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from models import choices, devices
 from models.engines import Engine, EngineName, OnnxEngine, Precision, TorchEngine, is_out_of_memory
-from models.errors import DeviceError, ModelError, UserError
+from models.errors import DeviceError, ModelError, UserError, no_numbers
 from models.families.base import Arrays, Entry
 from models.onnx_export import export, outlier_sample
 from models.registry import build, find
@@ -83,6 +83,8 @@ class Model:
             if parameter is None:
                 raise ModelError(f"{self.spec.title} compares no pictures with words")
             value = float(parameter)
+        if not np.isfinite(value):
+            raise no_numbers(self.spec.title, "Its temperature (logit_scale)")
         return min(float(np.exp(value)), MAX_SCALE)
 
     @property

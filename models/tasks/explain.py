@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.errors import ModelError, WrongModelError
+from models.errors import ModelError, WrongModelError, no_numbers
 from models.spec import Preprocess
 from models.tasks.feature_maps import FeatureCache, Maps
 from models.tasks.view import View
@@ -204,6 +204,7 @@ class TokenExplainer:
         if not hasattr(getattr(tower, "encoder", None), "layers") or not hasattr(tower, "post_layernorm"):
             raise WrongModelError(f"{name} has no ViT image tower", "", "Choose a CLIP model with one")
         self.module: Any = module
+        self.name = name
         self.tower = tower
         self.preprocess = preprocess
 
@@ -240,6 +241,8 @@ class TokenExplainer:
             embedding = F.normalize(feature.float(), dim=-1)[0]
             score = embedding @ torch.from_numpy(np.ascontiguousarray(text, np.float32)).to(embedding.device)
             (gradient,) = torch.autograd.grad(score, tokens)
+        if not torch.isfinite(score):
+            raise no_numbers(self.name, "Its answer to a photo")
         shares = (tokens.detach() * gradient)[0, 1:].float().sum(dim=1)
         side = round(len(shares) ** 0.5)
         values = _numbers(shares.reshape(side, -1))

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import images
-from models.errors import ImageError, WrongModelError
+from models.errors import ImageError, WrongModelError, no_numbers
 from models.spec import Preprocess
 from models.tasks.view import Box, View, look
 
@@ -86,7 +86,10 @@ class FeatureCache:
         return found
 
     def maps(self, rgb: Picture, key: Hashable) -> Maps:
-        """The maps of a photo (h,w,3); equal keys mean the same photo, whose maps are kept."""
+        """The maps of a photo (h,w,3); equal keys mean the same photo, whose maps are kept.
+
+        ModelError where the network gives no numbers.
+        """
         import torch
 
         if key in self._photos:
@@ -101,6 +104,11 @@ class FeatureCache:
                 last = output
             head = getattr(self.module, "head", None)
             logits = head(last)[0].float().cpu().numpy() if head is not None else None
+        # Every layer goes through the last one, and so does a NaN; what is too large was clipped.
+        if np.isnan(outputs[self.layers[-1].name]).any() or (
+            logits is not None and not np.isfinite(logits).all()
+        ):
+            raise no_numbers(self.name, "Its answer to a photo")
         self.runs += 1
         labels = tuple(getattr(getattr(self.module, "config", None), "labels", ()))
         maps = self._photos[key] = Maps(key, view, self.layers, outputs, logits, labels)
@@ -315,7 +323,10 @@ class Scanned:
 
 
 def scan(cache: FeatureCache, paths: Iterable[Path], name: str) -> Iterator[Scanned]:
-    """Run photos up to the layer `name`, one event each; a photo that cannot be read brings its error."""
+    """Run photos up to the layer `name`, one event each; a photo that cannot be read brings its error.
+
+    ModelError where the network gives no numbers.
+    """
     import torch
 
     chosen = list(paths)
@@ -330,4 +341,7 @@ def scan(cache: FeatureCache, paths: Iterable[Path], name: str) -> Iterator[Scan
             tensor = torch.from_numpy(pixels)[None].to(first.device, first.dtype)
             output = cache.trunk.features(tensor, upto=name)[name]
             maxima = output[0].amax(dim=(1, 2)).float().clamp(-LARGEST, LARGEST)
-        yield Scanned(path, done, len(chosen), maxima.cpu().numpy().astype(np.float16))
+        kept = maxima.cpu().numpy().astype(np.float16)
+        if np.isnan(kept).any():
+            raise no_numbers(cache.name, "Its answer to a photo")
+        yield Scanned(path, done, len(chosen), kept)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from models.errors import ModelError, WrongModelError
+from models.errors import ModelError, WrongModelError, no_numbers
 from models.families.vit_config import MaskShape, mask_shape
 from models.spec import Capability, Preprocess
 from models.tasks import mask_scores
@@ -168,14 +168,15 @@ class Painter:
             return pixels, self._module.embed_patches(pixels)
 
     def _paint(self, seen: _Seen, patches: NDArray[np.bool_]) -> NDArray[np.float32]:
-        """(h,w,3) of 0..1, clipped as a screen would."""
+        """(h,w,3) of 0..1, clipped as a screen would; ModelError where the network gives no numbers."""
         mask = np.ascontiguousarray(patches).reshape(1, -1)
         if self._graph is not None:
             painted = self._graph.run("reconstruct", pixel_values=seen.view.pixels[None], mask=mask)[0]
         else:
             painted = self._painted_by_torch(seen, mask)
-        picture = to_picture(painted, self.preprocess)
-        return np.clip(np.nan_to_num(picture), 0.0, 1.0)
+        if not np.isfinite(painted).all():
+            raise no_numbers(self.name, "What it paints")
+        return np.clip(to_picture(painted, self.preprocess), 0.0, 1.0)
 
     def _painted_by_torch(self, seen: _Seen, mask: NDArray[np.bool_]) -> NDArray[np.float32]:
         import torch

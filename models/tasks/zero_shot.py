@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from models.errors import ModelError, UserError
+from models.errors import ModelError, UserError, no_numbers
+from models.families.base import Entry
 from models.images import prepare_file
+from models.onnx_export import sample
 from models.tasks.prompts import (
     BARE,
     Label,
@@ -121,6 +123,7 @@ BACKGROUND = (
     "a photo of a ball",
     "a photo of sport",
 )
+_SIGHT = Entry("embed_image", ("pixel_values",))
 _TEXT_BATCH = 64
 _KEPT_TEXTS = 50_000
 
@@ -152,7 +155,10 @@ class TextCache:
 
 
 def embed_texts(model: "Model", texts: Sequence[str], cache: TextCache | None = None) -> Floats:
-    """Unit embeddings (n, d) float32 of sentences; the model runs only for those that are not in the cache."""
+    """Unit embeddings (n, d) float32 of sentences; the model runs only for those that are not in the cache.
+
+    ModelError where it gives no numbers for them.
+    """
     cache = TextCache() if cache is None else cache
     if not texts:
         raise ModelError("There is no text to embed")
@@ -167,6 +173,8 @@ def embed_texts(model: "Model", texts: Sequence[str], cache: TextCache | None = 
         part = new[at : at + _TEXT_BATCH]
         ids, mask = model.tokenizer.encode(part)
         embedded = _unit(model.run("text", input_ids=ids, attention_mask=mask))
+        if not np.isfinite(embedded).all():
+            raise no_numbers(model.spec.title, "Its answer to the words")
         for text, row in zip(part, embedded, strict=True):
             rows[text] = row
             cache.put((model.spec.version, model.precision, text), row)
@@ -260,7 +268,12 @@ def embed_photos(
 
 def _finish(model: "Model", photos: Sequence[_Decoded]) -> Iterator[PhotoResult]:
     pixels = [photo.pixels for photo in photos if photo.pixels is not None]
-    rows = iter(_unit(model.run("image", pixel_values=np.stack(pixels)))) if pixels else iter(())
+    found = (
+        _unit(model.run("image", pixel_values=np.stack(pixels))) if pixels else np.empty((0, 0), np.float32)
+    )
+    if not np.isfinite(found).all():
+        _check_sight(model)
+    rows = iter(found)
     for photo in photos:
         if photo.pixels is None:
             yield PhotoResult(photo.path, None, None, photo.error)
@@ -273,3 +286,9 @@ def _finish(model: "Model", photos: Sequence[_Decoded]) -> Iterator[PhotoResult]
                 f"{model.spec.title} gave no number for this photo", "", "Try another precision"
             )
             yield PhotoResult(photo.path, None, photo.full_size, error)
+
+
+def _check_sight(model: "Model") -> None:
+    """ModelError where even an ordinary picture gives no numbers: then no photo is to blame for it."""
+    if not np.isfinite(model.run("image", **sample(model.spec, _SIGHT, 1))).all():
+        raise no_numbers(model.spec.title, "Its answer to a photo")

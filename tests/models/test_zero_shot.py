@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from models.errors import ImageError, ModelError, TextError
+from models.images import prepare_file
 from models.registry import find
 from models.runtime import Model, open_model
 from models.tasks import prompts
@@ -325,15 +326,36 @@ def test_a_mapper_is_used_and_closed(model: Model, tmp_path: Path) -> None:
     assert closed == [True]
 
 
-def test_a_model_that_gives_no_numbers_gives_no_label(
-    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("batch", [1, 64])
+def test_a_photo_that_gives_no_numbers_gets_no_label(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    """Whether it is alone in its batch or not: others give some, so it is the photo."""
+    run, paths = Model.run, folder_of_photos(tmp_path)
+    bad, _ = prepare_file(paths[1], model.preprocess)
+
+    def overflow(self: Model, entry: str, **arrays: np.ndarray) -> np.ndarray:
+        rows = run(self, entry, **arrays)
+        rows[(arrays["pixel_values"] == bad).all(axis=(1, 2, 3))] = np.nan
+        return rows
+
+    monkeypatch.setattr(Model, "run", overflow)
+    results = list(embed_photos(model, paths, batch=batch))
+    assert [index for index, one in enumerate(results) if isinstance(one.error, ModelError)] == [1]
+    assert sum(one.embedding is not None for one in results) == 4
+    assert results[1].embedding is None
+    assert "no number for this photo" in str(results[1].error)
+
+
+@pytest.mark.parametrize("batch", [1, 64])
+def test_a_model_that_gives_no_numbers_at_all_is_no_fault_of_the_photos(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int
 ) -> None:
     monkeypatch.setattr(
         Model, "run", lambda self, entry, **a: np.full((len(a["pixel_values"]), 4), np.nan, np.float32)
     )
-    for result in embed_photos(model, folder_of_photos(tmp_path)):
-        assert result.embedding is None
-        assert result.error is not None
+    with pytest.raises(ModelError, match="tiny-clip gives no numbers"):
+        list(embed_photos(model, folder_of_photos(tmp_path), batch=batch))
 
 
 def test_background_sentences_are_embedded_once(model: Model) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from models.bundle import CONFIG, kind_of, read_spec, weight_files
 from models.errors import ModelError, UserError, WrongModelError
 from models.families.base import Family
-from models.spec import ModelSpec
+from models.spec import LARGEST_INPUT, ModelSpec
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,13 +28,25 @@ _UNBUILDABLE = (
     MemoryError,
 )
 # Far beyond every published network; layers and positions are made one by one, even without weights.
+_WIDEST = 1 << 16
 _MOST = {
     "num_hidden_layers": 1000,
     "decoder_num_hidden_layers": 1000,
     "depths": 1000,
     "layers": 1000,
     "window_size": 64,
-    "image_size": 4096,
+    "image_size": LARGEST_INPUT,
+    "num_channels": 4096,
+    "hidden_size": _WIDEST,
+    "hidden_sizes": _WIDEST,
+    "embed_dim": _WIDEST,
+    "width": _WIDEST,
+    "projection_dim": _WIDEST,
+    "intermediate_size": 4 * _WIDEST,
+    "decoder_hidden_size": _WIDEST,
+    "decoder_intermediate_size": 4 * _WIDEST,
+    "max_position_embeddings": 1 << 20,
+    "vocab_size": 1 << 24,
 }
 _MOST_PATCHES = 1 << 16
 

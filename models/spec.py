@@ -26,6 +26,7 @@ CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+LARGEST_INPUT = 4096  # px of a side, far beyond every published network
 
 
 class Capability(StrEnum):
@@ -118,6 +119,9 @@ class Preprocess:
             raise _wrong(
                 "It resizes the shortest edge without a crop, so that photos would keep their shapes"
             )
+        if max(self.size) > LARGEST_INPUT:
+            height, width = self.size
+            raise _wrong(f"It makes pictures of {height}×{width} pixels, far more than any network takes")
         if any(s == 0 for s in self.std):
             raise _wrong("“image_std” has a zero in it")
 

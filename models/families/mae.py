@@ -57,13 +57,14 @@ def sine_cosine(rows: int, columns: int, width: int) -> Tensor:
     """
     if width % 4:
         raise ValueError(f"sine-cosine positions need a width divisible by 4, not {width}")
-    # Computed for real even while a network is built on the meta device, where arange would import the compiler.
-    with torch.device("cpu"):
-        frequency = 10000.0 ** -(torch.arange(width // 4, dtype=torch.float64) / (width // 4))
-        y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
-        angles = [axis.flatten().double()[:, None] * frequency for axis in (x, y)]
-        table = torch.cat([part for angle in angles for part in (angle.sin(), angle.cos())], dim=1)
-        return torch.cat([torch.zeros(1, width, dtype=torch.float64), table]).float()
+    if torch.get_default_device().type == "meta":
+        # Of the file's own table the shape alone counts: computed, a width that is a lie would take all memory.
+        return torch.empty(1 + rows * columns, width)
+    frequency = 10000.0 ** -(torch.arange(width // 4, dtype=torch.float64) / (width // 4))
+    y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+    angles = [axis.flatten().double()[:, None] * frequency for axis in (x, y)]
+    table = torch.cat([part for angle in angles for part in (angle.sin(), angle.cos())], dim=1)
+    return torch.cat([torch.zeros(1, width, dtype=torch.float64), table]).float()
 
 
 class _Projection(nn.Module):

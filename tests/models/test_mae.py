@@ -211,6 +211,13 @@ def test_positions_are_fixed_and_different_everywhere() -> None:
         sine_cosine(2, 2, 6)
 
 
+def test_no_position_is_computed_before_the_weights_are_looked_at() -> None:
+    """Within the bounds of a config.json they may be 65,537 rows of 65,536 numbers, twice."""
+    module = registry.build_empty(FAMILY, {"model_type": "vit_mae"}, "mae")
+    assert all(parameter.is_meta for parameter in module.parameters())
+    assert module.get_parameter("decoder.decoder_pos_embed").shape == (1, 197, 512)
+
+
 def test_wrong_inputs_are_refused() -> None:
     module = small()
     uneven = torch.zeros(2, 16, dtype=torch.bool)

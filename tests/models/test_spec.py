@@ -77,6 +77,7 @@ def test_switched_off_steps_do_nothing() -> None:
         ({"resample": "sharp"}, "resample"),
         ({"rescale_factor": None}, "rescale_factor"),
         ({"rescale_factor": float("nan")}, "rescale_factor"),
+        ({"size": {"height": 16384, "width": 16384}}, "16384×16384"),
         ({"size": float("inf")}, "size"),
         ({"size": 224.5}, "size"),
         ({"size": 10**400}, "size"),

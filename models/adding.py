@@ -173,7 +173,9 @@ def _tokenizer_text(path: Path, config: Mapping[str, Any], *, exact: bool) -> st
         )
     try:
         text = path.read_text(encoding="utf-8")
-        size = Tokenizer.from_str(text).get_vocab_size()
+        found = Tokenizer.from_str(text)
+        found.encode("Any words?")  # some know no token for what they do not know
+        size = found.get_vocab_size()
     except Exception as problem:  # the library raises bare Exception
         raise ModelError(f"{path.name} is no tokenizer", str(problem)[:300], "Download it again") from problem
     known = (config.get("text_config") or {}).get("vocab_size", 49408)

@@ -14,6 +14,8 @@ from models.atomic import replacing
 from models.engines import OnnxEngine, Precision, TorchEngine
 from models.errors import ModelError
 from models.families.base import Entry, graph_inputs
+from models.families.config import section, whole
+from models.families.vit_config import mask_shape
 from models.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -38,17 +40,16 @@ def sample(
     random = np.random.default_rng(seed)
     height, width = spec.preprocess.size
     arrays: dict[str, NDArray[Any]] = {}
-    text = spec.config.get("text_config") or {}
+    text = section(spec.config, "text_config")
     for name in entry.inputs:
         if name == "pixel_values":
             arrays[name] = _soft_colours(random, n, height, width)
         elif name == "input_ids":
-            vocabulary, length = (
-                int(text.get("vocab_size", 49408)),
-                min(12 + n, int(text.get("max_position_embeddings", 77))),
-            )
+            vocabulary = whole(text, "vocab_size", 49408, most=1 << 24)
+            length = min(12 + n, whole(text, "max_position_embeddings", 77))
             ids = random.integers(0, max(vocabulary - 2, 1), (n, length))
-            ids[:, -1] = min(int(text.get("eos_token_id", vocabulary - 1)), vocabulary - 1)
+            end = whole(text, "eos_token_id", vocabulary - 1, least=0, most=1 << 24)
+            ids[:, -1] = min(end, vocabulary - 1)
             arrays[name] = ids.astype(np.int64)
         elif name == "attention_mask":
             arrays[name] = np.ones_like(arrays["input_ids"])
@@ -68,10 +69,8 @@ def outlier_sample(
 
 def _mask(random: np.random.Generator, n: int, spec: ModelSpec, share: float) -> NDArray[np.bool_]:
     """(n, l) masks that hide this share of the patches, each row as many as the others."""
-    patch = spec.config.get("patch_size", 16)
-    side = int(patch if isinstance(patch, int) else patch[0])
-    height, width = spec.preprocess.size
-    count = (height // side) * (width // side)
+    rows, columns = mask_shape(spec.config).grid
+    count = rows * columns
     order = random.random((n, count)).argsort(axis=1)
     hidden: NDArray[np.bool_] = order < int(count * share)
     return hidden

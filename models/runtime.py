@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from models import choices, devices
 from models.engines import Engine, EngineName, OnnxEngine, Precision, TorchEngine, is_out_of_memory
-from models.errors import DeviceError, ModelError, UserError, no_numbers
+from models.errors import CheckpointError, DeviceError, ModelError, UserError, no_numbers
 from models.families.base import Arrays, Entry
 from models.onnx_export import export, outlier_sample
 from models.registry import build, find
@@ -147,14 +147,26 @@ def _first_line(error: Exception) -> str:
 
 
 def _stored_scale(folder: Path) -> float | None:
-    """logit_scale straight from the file, so that asking for it does not load torch; None where it is elsewhere."""
+    """logit_scale straight from the file, so that asking for it does not load torch; None where it is elsewhere.
+
+    CheckpointError where it is no single number.
+    """
     from safetensors import safe_open
 
     path = folder / "model.safetensors"
     if not path.is_file():
         return None
     with safe_open(str(path), framework="numpy") as file:
-        return float(file.get_tensor("logit_scale")) if "logit_scale" in file.keys() else None  # noqa: SIM118
+        if "logit_scale" not in file.keys():  # noqa: SIM118
+            return None
+        part = file.get_slice("logit_scale")
+        if part.get_shape() not in ([], [1]):
+            raise CheckpointError(
+                "The weights do not fit the network",
+                f"logit_scale in {path} has the shape {part.get_shape()}; it should be a single number",
+                "Download or copy the model again",
+            )
+        return float(file.get_tensor("logit_scale").item())
 
 
 def open_model(

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from models.bundle import TOKENIZER
 from models.errors import ModelError
+from models.families.config import whole
 
 DEFAULT_CONTEXT = 77  # CLIP's longest text, in tokens, its two end marks included
+DEFAULT_EOS = 49407
 
 
 class Tokenizer:
@@ -24,17 +26,18 @@ class Tokenizer:
             raise ModelError(
                 f"{folder.name} cannot read text", f"{TOKENIZER} is missing", "Copy the whole model folder"
             )
+        self._path = path
         try:
             self._backend = Backend.from_file(str(path))
         except Exception as error:  # the library raises bare Exception
-            raise ModelError(f"{path} is damaged", str(error), "Copy the model folder again") from error
+            raise self._damaged(error) from error
         # The file may carry the padding and the cut of its last use; both are decided here instead.
         self._backend.no_padding()
         self._backend.no_truncation()
-        self.context = int(text_config.get("max_position_embeddings", DEFAULT_CONTEXT))
-        empty = self._backend.encode("").ids
+        self.context = whole(text_config, "max_position_embeddings", DEFAULT_CONTEXT)
+        (empty,) = self._encoded([""])
         # Old configurations carry a wrong id; what the tokenizer itself ends a text with is the truth.
-        self.eos = int(empty[-1]) if empty else int(text_config.get("eos_token_id", 49407))
+        self.eos = empty[-1] if empty else whole(text_config, "eos_token_id", DEFAULT_EOS, most=1 << 24)
         self._marked = bool(empty)
 
     def lengths(self, texts: Sequence[str]) -> list[int]:
@@ -59,5 +62,14 @@ class Tokenizer:
     def _ids(self, texts: Sequence[str]) -> list[list[int]]:
         # A lone surrogate, which a file name may bring, has no UTF-8 and would raise.
         clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
-        encoded = [list(e.ids) for e in self._backend.encode_batch(clean)] if clean else []
+        encoded = self._encoded(clean) if clean else []
         return encoded if self._marked else [[*ids, self.eos] for ids in encoded]
+
+    def _encoded(self, texts: list[str]) -> list[list[int]]:
+        try:
+            return [list(one.ids) for one in self._backend.encode_batch(texts)]
+        except Exception as error:  # such as a word that it does not know where it has no token for those
+            raise self._damaged(error) from error
+
+    def _damaged(self, error: Exception) -> ModelError:
+        return ModelError(f"{self._path} is damaged", str(error), "Copy the model folder again")

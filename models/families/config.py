@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from models.errors import WrongModelError
@@ -55,6 +56,26 @@ def real(config: Mapping[str, Any], key: str, default: float) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise wrong(f"“{key}” is {value!r}, not a number")
     return float(value)
+
+
+def entries(config: Mapping[str, Any], described: type) -> dict[str, Any]:
+    """What the configuration says of the fields of a dataclass, each of its default's kind; null counts as absent."""
+    found: dict[str, Any] = {}
+    for field in fields(described):
+        key, usual, value = field.name, field.default, config.get(field.name)
+        if value is None:
+            continue
+        if isinstance(usual, bool):
+            if not isinstance(value, bool):
+                raise wrong(f"“{key}” is {value!r}, neither true nor false")
+        elif isinstance(usual, int):
+            value = whole(config, key, usual, least=0)
+        elif isinstance(usual, float):
+            value = real(config, key, usual)
+        elif isinstance(usual, tuple):
+            value = wholes(config, key, usual)
+        found[key] = value
+    return found
 
 
 def choice(config: Mapping[str, Any], key: str, default: str, known: Mapping[str, Any]) -> str:

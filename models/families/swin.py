@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.families.config import entries
 from models.families.vit import MLP
 
 # The hub's SwinConfig gives `layer_norm_eps` to the blocks and the last norm alone.
@@ -41,12 +42,11 @@ class SwinConfig:
 
     @classmethod
     def from_hf(cls, config: Mapping[str, Any]) -> SwinConfig:
-        """Read the hub's config.json; keys left out take the hub's defaults."""
-        known = {field.name: config[field.name] for field in fields(cls) if field.name in config}
-        for key in ("depths", "num_heads"):
-            if key in known:
-                known[key] = tuple(known[key])
-        return cls(**known)
+        """Read the hub's config.json; keys left out take the hub's defaults.
+
+        WrongModelError names the entry that is of another kind.
+        """
+        return cls(**entries(config, cls))
 
     def to_hf(self) -> dict[str, Any]:
         """The hub's keys, `model_type` included."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Self
+
+from models.families.config import entries
 
 
 @dataclass(frozen=True)
@@ -25,12 +27,13 @@ class EncoderConfig:
 
     @classmethod
     def from_hf(cls, config: Mapping[str, Any]) -> Self:
-        """Read the hub's config.json; keys left out take the hub's defaults, of a (height, width) the first counts."""
-        known = {field.name: config[field.name] for field in fields(cls) if field.name in config}
-        for key in ("image_size", "patch_size"):
-            if isinstance(known.get(key), list | tuple):
-                known[key] = known[key][0]
-        return cls(**known)
+        """Read the hub's config.json; keys left out take the hub's defaults, of a (height, width) the first counts.
+
+        WrongModelError names the entry that is of another kind.
+        """
+        sides = {key: config.get(key) for key in ("image_size", "patch_size")}
+        firsts = {key: side[0] for key, side in sides.items() if isinstance(side, list) and side}
+        return cls(**entries({**config, **firsts}, cls))
 
     @property
     def width(self) -> int:

@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer, models, pre_tokenizers
 
 from desktop_app import paths
 from desktop_app.catalog import open_catalog
+from models.errors import CheckpointError
+from models.runtime import open_model
 from tests.cli.conftest import Pinhole
 from tests.photo_folder import originals, write_photos
 from tests.tiny_models import write_tiny_clip, write_tiny_convnext, write_tiny_mae
@@ -109,3 +112,69 @@ def test_a_model_that_gives_no_numbers_is_not_added(
         assert list(paths.models_dir().glob("*")) == []
         shutil.rmtree(model)
     assert pinhole("models", "add", write_tiny_mae(mae).folder).code == 0
+
+
+def word_level(without_unknown: bool) -> str:
+    """A tokenizer.json of whole words, the last of which stands for all others, or for nothing."""
+    words = {"a": 0, "photo": 1, "[UNK]": 2}
+    if without_unknown:
+        del words["[UNK]"]
+    tokenizer = Tokenizer(models.WordLevel(words, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    return tokenizer.to_str()
+
+
+def test_a_tokenizer_that_fails_on_a_word_is_named(pinhole: Pinhole, clip: Path, tmp_path: Path) -> None:
+    write_photos(tmp_path / "in", 1)
+    words = ("label", tmp_path / "in", "--labels", "cat,dog", "--model", clip, "--quiet")
+    (clip / "tokenizer.json").write_text(word_level(without_unknown=False))
+    assert pinhole(*words).code == 0
+    (clip / "tokenizer.json").write_text(word_level(without_unknown=True))
+    said = pinhole(*words)
+    assert said.code == 2
+    assert f"{clip / 'tokenizer.json'} is damaged" in said.err
+    said = pinhole("models", "add", clip)
+    assert said.code == 2
+    assert "tokenizer.json is no tokenizer" in said.err
+
+
+@pytest.mark.parametrize("engine", ["torch", "auto"])
+def test_a_temperature_of_three_numbers_is_named(
+    pinhole: Pinhole, clip: Path, tmp_path: Path, engine: str
+) -> None:
+    write_photos(tmp_path / "in", 1)
+    change_weights(clip, lambda name, old: old.expand(3).clone() if name == "logit_scale" else old)
+    said = pinhole("label", tmp_path / "in", "--labels", "cat", "--model", clip, "--engine", engine)
+    assert said.code == 2
+    assert "The weights do not fit the network" in said.err
+    assert "logit_scale" in said.err
+
+
+def test_the_temperature_is_asked_of_the_file_before_the_network(clip: Path) -> None:
+    """As where ready graphs run, which hold no temperature."""
+    model = open_model(clip, device="cpu")
+    change_weights(clip, lambda name, old: old.expand(3).clone() if name == "logit_scale" else old)
+    with pytest.raises(CheckpointError, match=r"logit_scale in .* has the shape \[3\]"):
+        _ = model.scale
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"layer_norm_eps": "x"},
+        {"layer_norm_eps": None, "qkv_bias": "yes"},
+        {"num_attention_heads": 2.5},
+        {"patch_size": [16.5, 16.5]},
+        {"image_size": []},
+        {"decoder_num_hidden_layers": True},
+    ],
+)
+def test_an_entry_of_another_kind_is_named(pinhole: Pinhole, mae: Path, entry: dict[str, Any]) -> None:
+    said = pinhole("mask", PHOTO, "--model", change_config(mae, **entry))
+    assert said.code == 2
+    assert f"“{list(entry)[-1]}” is" in said.err
+    assert "config.json" in said.err
+
+
+def test_what_a_config_leaves_empty_is_usual(pinhole: Pinhole, mae: Path) -> None:
+    assert pinhole("mask", PHOTO, "--model", change_config(mae, layer_norm_eps=None, qkv_bias=None)).code == 0

@@ -147,7 +147,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _stored_scale(folder: Path) -> float | None:
-    """logit_scale straight from the file, so that asking for it does not load torch; None where it is elsewhere.
+    """logit_scale straight from the file, so that asking for it does not load torch; None where only torch can tell.
 
     CheckpointError where it is no single number.
     """
@@ -166,6 +166,8 @@ def _stored_scale(folder: Path) -> float | None:
                 f"logit_scale in {path} has the shape {part.get_shape()}; it should be a single number",
                 "Download or copy the model again",
             )
+        if part.get_dtype() == "BF16":
+            return None  # numpy has no such numbers, torch has
         return float(file.get_tensor("logit_scale").item())
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import CLIPModel, CLIPTokenizerFast
 
 from models import choices, devices, onnx_export, tuning
@@ -87,6 +88,17 @@ def test_torch_agrees_with_transformers(tiny: tuple[ModelSpec, CLIPModel], no_gp
         expected.logits_per_image.numpy(),
         atol=1e-4,
     )
+
+
+def test_a_temperature_in_bfloat16_is_read(tmp_path: Path) -> None:
+    """In a process of its own: libraries that other tests load teach numpy these numbers."""
+    write_tiny(tmp_path / "clip")
+    path = tmp_path / "clip" / "model.safetensors"
+    save_file({k: v.to(torch.bfloat16) for k, v in load_file(path).items()}, path, metadata={"format": "pt"})
+    program = "import sys; from models.runtime import open_model; print(open_model(sys.argv[1], device='cpu').scale)"
+    command = [sys.executable, "-c", program, str(tmp_path / "clip")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert float(done.stdout) == pytest.approx(float(load_file(path)["logit_scale"].float().exp()), rel=1e-5)
 
 
 def test_texts_over_the_context_are_cut_and_counted(tiny: tuple[ModelSpec, CLIPModel], no_gpu: None) -> None:

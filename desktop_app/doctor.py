@@ -21,6 +21,7 @@ from desktop_app.catalog_store import CatalogError, damage
 from desktop_app.version import version
 from models import devices
 from models.decode import available_memory
+from models.errors import install_cure
 
 _GIB = 1 << 30
 _ENOUGH, _TOO_LITTLE = 2 * _GIB, _GIB // 10
@@ -132,7 +133,7 @@ def _libraries() -> Iterator[Finding]:
         if found:
             yield Finding(name, Status.GOOD, found)
         else:
-            yield Finding(name, Status.BAD, "It is not installed", f"pip install {name}")
+            yield Finding(name, Status.BAD, "It is not installed", install_cure(name))
 
 
 def _installed(name: str) -> str:
@@ -234,9 +235,12 @@ def _formats() -> Iterator[Finding]:
     # These three are in every build of Pillow.
     yield Finding("Photo formats", Status.GOOD, ", ".join([*have, "BMP", "GIF", "PPM"]))
     if lack:
-        cure = "pip install --upgrade Pillow"
+        cure = install_cure("--upgrade", "Pillow")
         yield Finding("Photo formats", Status.NOTE, f"{', '.join(lack)} cannot be read", cure)
-    for module, words, extra in (("pillow_heif", "HEIC photos", "heic"), ("rawpy", "RAW photos", "raw")):
+    for module, words, package in (
+        ("pillow_heif", "HEIC photos", "pillow-heif"),
+        ("rawpy", "RAW photos", "rawpy"),
+    ):
         if importlib.util.find_spec(module):
             yield Finding(words, Status.GOOD, "can be read")
         else:
@@ -244,7 +248,7 @@ def _formats() -> Iterator[Finding]:
                 words,
                 Status.NOTE,
                 "cannot be read until an extra is installed",
-                f"pip install 'pinhole[{extra}]'",
+                install_cure(package),
             )
 
 
@@ -255,7 +259,7 @@ def _window() -> Iterator[Finding]:
     else:
         last = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
         missing = "No module named" in last
-        cure = "pip install PySide6-Essentials" if missing else _QT_CURE
+        cure = install_cure("PySide6-Essentials") if missing else _QT_CURE
         yield Finding("Window", Status.BAD, f"Qt cannot be loaded: {last}", cure)
     problem = display_problem()
     if problem:

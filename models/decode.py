@@ -16,7 +16,7 @@ from typing import IO, Any
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from models.errors import ImageError
+from models.errors import ImageError, install_cure
 
 # Only these readers of Pillow are let near a foreign file; its EPS reader, for one, starts Ghostscript.
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "AVIF", "HEIF", "JPEG2000", "PPM")
@@ -185,7 +185,7 @@ def open_picture(stream: IO[bytes], name: str) -> tuple[Image.Image, str]:
     if kind == "RAW" or (kind == "TIFF" and suffix in RAW_SUFFIXES):
         return _open_raw(stream, name), "RAW"
     if kind == "HEIC":
-        heif = _extra(name, "pillow_heif", "HEIC", "heic")
+        heif = _extra(name, "pillow_heif", "HEIC", "pillow-heif")
         heif.register_heif_opener()
     with explained(name, kind), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of odd metadata; the pixels are what is wanted
@@ -214,22 +214,21 @@ def _known_formats() -> tuple[str, ...]:
     return tuple(f for f in FORMATS if f in Image.OPEN)
 
 
-def _extra(name: str, module: str, what: str, extra: str) -> Any:
+def _extra(name: str, module: str, what: str, package: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        cure = f"Install it with: pip install 'pinhole[{extra}]'"
         raise ImageError(
             f"{name} is {what}, which needs an extra",
-            f"The package {module} is not installed",
-            cure,
+            f"The package {package} is not installed",
+            install_cure(package),
             kind="needs_extra",
         ) from error
 
 
 def _open_raw(stream: IO[bytes], name: str) -> Image.Image:
     """A camera's raw file as a picture: its embedded preview where it is large, else developed at half size."""
-    rawpy = _extra(name, "rawpy", "a camera's raw file", "raw")
+    rawpy = _extra(name, "rawpy", "a camera's raw file", "rawpy")
     with explained(name, "a camera's raw file"), rawpy.imread(io.BytesIO(stream.read())) as raw:
         try:
             preview = raw.extract_thumb()

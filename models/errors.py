@@ -1,5 +1,8 @@
 """Errors that a person reads: what went wrong, why, and what to do about it."""
 
+import shlex
+import subprocess
+import sys
 from typing import Literal, get_args
 
 ImageProblem = Literal[
@@ -11,6 +14,13 @@ IMAGE_PROBLEMS: frozenset[str] = frozenset(get_args(ImageProblem))
 def _sentence(text: str) -> str:
     text = text.strip()
     return text if not text or text[-1] in ".!?…。!?" else text + "."
+
+
+def install_cure(*packages: str) -> str:
+    """What to do where a package is missing: a bare `pip` in a person's shell may be that of another Python."""
+    command = [sys.executable, "-m", "pip", "install", *packages]
+    words = subprocess.list2cmdline(command) if sys.platform == "win32" else shlex.join(command)
+    return f"Type “{words}” into a terminal, then start Pinhole again"
 
 
 class UserError(Exception):

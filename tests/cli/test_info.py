@@ -165,7 +165,9 @@ def test_missing_extras_and_libraries_have_a_cure(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(importlib.util, "find_spec", lambda *_: None)
     monkeypatch.setitem(doctor._LIBRARIES, "no-such-library", ())
     found = findings()
-    assert found["HEIC photos"].cure == "pip install 'pinhole[heic]'"
+    for name, package in (("HEIC photos", "pillow-heif"), ("no-such-library", "no-such-library")):
+        assert f"“{sys.executable} -m pip install {package}”" in found[name].cure
+        assert "start Pinhole again" in found[name].cure
     assert found["no-such-library"].status is Status.BAD
 
 

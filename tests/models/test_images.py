@@ -2,6 +2,7 @@
 
 import io
 import os
+import shlex
 import socket
 import stat
 import sys
@@ -222,16 +223,19 @@ def test_heic_and_raw_name_the_extra_they_need(tmp_path: Path, monkeypatch: pyte
     heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64)
     raw = b"II*\0\x10\0\0\0CR\x02\0" + bytes(64)
     nikon = encoded(scene(), "TIFF")
-    for name, data, extra in [
-        ("a.heic", heic, "heic"),
-        ("b.jpg", heic, "heic"),
-        ("c", raw, "raw"),
-        ("d.nef", nikon, "raw"),
+    monkeypatch.setattr(sys, "executable", "/home/me/my photos/.venv/bin/python")
+    for name, data, package in [
+        ("a.heic", heic, "pillow-heif"),
+        ("b.jpg", heic, "pillow-heif"),
+        ("c", raw, "rawpy"),
+        ("d.nef", nikon, "rawpy"),
     ]:
         path = tmp_path / name
         path.write_bytes(data)
-        with pytest.raises(ImageError, match=rf"pinhole\[{extra}\]") as caught:
+        with pytest.raises(ImageError, match="start Pinhole again") as caught:
             read(path)
+        words = shlex.split(caught.value.cure.split("“")[1].split("”")[0])
+        assert words == ["/home/me/my photos/.venv/bin/python", "-m", "pip", "install", package]
         assert caught.value.kind == "needs_extra"
     renamed = tmp_path / "really_a_jpeg.nef"
     renamed.write_bytes(encoded(scene(), "JPEG"))

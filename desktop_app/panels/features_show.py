@@ -52,7 +52,7 @@ class FeaturesShow(QObject):
         if tab == ROAD:
             self._work.road.open()
         if tab != WHY:
-            self._pointer.explained = None
+            self._forget_explained()
         if self._engine.now is None:
             return
         if tab == COMPONENTS:
@@ -71,7 +71,13 @@ class FeaturesShow(QObject):
 
     def forget(self) -> None:
         """No photo or no model."""
-        self._similar, self._pointer.explained = None, None
+        self._similar = None
+        self._forget_explained()
+
+    def _forget_explained(self) -> None:
+        """What is said of a map goes with it."""
+        self._pointer.explained = None
+        self._side.show_explanation(None)
 
     def set_pin(self, x: float, y: float) -> None:
         """Compare every place with this one (0..1 of the picture)."""
@@ -97,13 +103,12 @@ class FeaturesShow(QObject):
             self._work.tabs.setCurrentIndex(WHY)
 
     def _explained(self, answer: "Explained") -> None:
-        self._side.show_explanation(answer.found)
         if self._work.tab == WHY:
+            self._side.show_explanation(answer.found)
             self._pointer.explained = answer
             self._work.stage.show_explained(answer, self._side.colours.currentText())
             self._pointer.show()
 
     def _nothing_explained(self, words: str) -> None:
-        self._pointer.explained = None
-        self._side.show_explanation(None)
+        self._forget_explained()
         self._work.stage.show_nothing(words)

@@ -256,6 +256,19 @@ def test_why_maps_follow_the_class_the_layer_and_the_method(start: Start) -> Non
     assert app.runs == 1
 
 
+def test_what_speaks_for_a_label_is_said_while_its_map_is_on_screen(start: Start) -> None:
+    app = start()
+    app.wait_walked()
+    explained = app.features.side.explained
+    nothing = explained.text()
+    app.open_tab(WHY)
+    assert "score" in explained.text()
+    app.open_tab(COMPONENTS)
+    app.session.step(1)
+    app.wait_walked()
+    assert explained.text() == nothing, "it was about the photo before"
+
+
 def test_words_are_explained_on_the_clip_that_loads_when_first_asked(start: Start) -> None:
     app = start()
     app.wait_walked()
@@ -428,12 +441,16 @@ def test_an_unreadable_photo_leaves_nothing_of_the_one_before(start: Start, tmp_
     app.session.select(app.session.photos.index(str(first)))
     app.wait_walked()
     panel = app.features
+    nothing = panel.side.explained.text()
+    app.open_tab(WHY)
+    assert "speaks for" in panel.side.explained.text() != nothing
     app.session.select(app.session.photos.index(str(broken)))
     app.wait_until(lambda: "zz.png" in panel.work.stage.view._words, "the reason was never shown")
     assert panel.work.grid.count == 0
     assert panel.side.classes.shown == []
     assert panel.side.no_classes.isHidden()
     assert panel.side.scan.isHidden()
+    assert panel.side.explained.text() == nothing
     assert panel.work.stage.map is None
 
 

@@ -126,7 +126,7 @@ class Journal:
 
     def open(self, kind: str, title: str, config: dict[str, Any]) -> JobJournal:
         """Begin a job: its `job.json` is on the disk when this returns. Raises OSError."""
-        name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:8]}"
+        name = f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{uuid.uuid4().hex[:8]}"
         folder = self.folder / name
         folder.mkdir(parents=True)
         lock = try_lock(folder / "lock")

@@ -42,6 +42,7 @@ def write_tiny_clip(folder: Path, seed: int = 0) -> ModelSpec:
         embed_dim=24,
         logit_scale_init=3.0,
     )
+    torch.manual_seed(seed)  # what is not scattered is drawn, too
     module = CLIP(config)
     _scatter(module, seed, kept=("logit_scale",))
     return write_bundle(
@@ -76,6 +77,7 @@ def write_tiny_convnext(folder: Path, seed: int = 0) -> ModelSpec:
             "id2label": {"0": "cat", "1": "dog", "2": "fox"}, "label2id": {"cat": 0, "dog": 1, "fox": 2},
         }
     )  # fmt: skip
+    torch.manual_seed(seed)
     module = ConvNeXt(config)
     _scatter(module, seed, kept=("gamma", "layer_scale_parameter"))
     preprocess = Preprocess(64, (64, 64), mean=IMAGENET_MEAN, std=IMAGENET_STD)

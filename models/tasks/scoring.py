@@ -31,7 +31,7 @@ class Bars:
     """What an answer must reach: probability, lead over the second, and (with `background`) how far it is known.
 
     `min_known` is the least share of the best label against the neutral prompts; below it nothing is named. With the
-    bundled model 97 of 100 photos that show a label pass 0.7, and 73 of those that show none.
+    bundled model 97 of 100 photos that show a label pass 0.7, and 72 of those that show none.
     """
 
     min_probability: float = 0.5

@@ -41,10 +41,12 @@ _CLIP_RECIPE = """## Recipe
    WordNet or LVIS gives one meaning lie at or near the label of that meaning; nouns whose published CLIP vector looks
    like a label's, and nouns that the sentence encoder puts near one, are moved towards it (mug and cup, washroom and
    bathroom).
-2. Text tower, four runs, each begun from the one before: 650 steps of 256 words in templates and sentences; about
+2. Text tower, six runs, each begun from the one before: 650 steps of 256 words in templates and sentences; about
    14,000 steps with labels, words of groups and of the teacher's classes to be told apart from each other; 5,900 steps
    towards the places above; 2,603 with labels in any sentence (a photo, a watercolour, a toy of an old, small,
-   plastic ...), each in two at a time, which are to lie together. An eighth of the words in the plural.
+   plastic ...), each in two at a time, which are to lie together; 1,500 and 2,600 (begun from a quarter of the fourth
+   and three of the fifth) with a quarter of the sentences made of what captions say around things, half of them beside
+   a noun that shows nothing. An eighth of the words in the plural. The weights are the mean of the last three runs'.
 3. Trunk, shared with pinhole-convnext, see there: the teacher's 1,280 features of the very crop, its classes, the
    labels, and the texts of labels, of the words of their groups (dog, bird, food), of the teacher's classes, and
    captions.
@@ -58,17 +60,18 @@ _CLIP_RECIPE = """## Recipe
 - Words that no label carried work less well than the labels themselves; read the figures for synonyms. WordNet or LVIS
   told the text tower what 36 of those sixty synonyms mean (the other 24 have figures of their own); seventeen (puma,
   chimp, ladybird, ...) stood among the words of a class of the image teacher.
-- Several templates together are no better than one, and two photos of 2,688 behind the best: all of them were taught
-  to say the same. Sentences that it was never told cost a little; read the figures.
+- Several templates together are no better than the best one: all of them were taught to say the same. A sentence that
+  it was never told costs some points, one that speaks of another thing many (“a stained glass window of a ...”); read
+  the figures.
 - How sharp a photo is still tells it something of the label that it should not: read the figures for large photos that
   were reduced.
 - The val figures are on small photos of the same sources as the training data; expect less on others.
 - Full-size photos are harder: of 24 sample photos (Pinhole's own and those of scikit-image and scikit-learn) among 36
-  labels, 14 came out right (a bar, a temple, a dahlia and a water lily as flowers, a motorcycle, a close cat, a
-  bridge, a mountain, dogs, cyclists, a rocket, a cup of coffee, coins, a street with a stop sign), 15 with the weights
-  before these, which were less sure of what is right; a shop, a cat on an armchair and a distant mountain road did
-  not. It still takes furry things for dogs, of which it saw many kinds: bear cubs, a sleeping fox, that cat. It called
-  street carts a bicycle, a falcon a tree and an astronaut a cup of coffee.
+  labels, 15 came out right (a temple, a shop at night, a dahlia and a water lily as flowers, a motorcycle, two cats, a
+  bridge, a mountain, dogs, cyclists, a rocket, a cup of coffee, coins, a street with a stop sign), 14 with the weights
+  before these, which were less sure of what is right; a bar, dunes and a distant mountain road did not. It still takes
+  furry things for dogs, of which it saw many kinds: bear cubs, a sleeping fox. It called street carts a bicycle, a
+  falcon a dog and an astronaut a cup of coffee.
   (`python -m models.training.full_size FOLDER --data DIR`)
 """
 
@@ -77,7 +80,7 @@ _CONVNEXT_INTRO = """A small ConvNeXt classifier over 1,320 everyday labels (7.3
 
 _CONVNEXT_RECIPE = """## Recipe
 
-Seven runs on shared CPU cores in bfloat16, each begun from the weights of the one before. The first, of a network
+Nine runs on shared CPU cores in bfloat16, each begun from the weights of the one before. The first, of a network
 with 320 channels in its last stage: 24,100 steps of 64 crops (90 minutes of one core) at 48, 64, 96, then 112 px, on
 two crops of every photo. The second, the last stage anew and wider: 16,160 steps (105 minutes) of 128 crops at 48 and
 64 px, then 64 crops at 96 and 112 px, on four crops of every photo, mirrored, shifted a little, their colours
@@ -95,10 +98,13 @@ learned how sharp a photo is as a sign of its label. So half of the large photos
 of JPEG, half of the small ones sharpened, what a photo says of its label by being large is given to the loss
 beforehand instead of being learned (before step 3,400 not quite rightly for mixtures), and photos that have captions
 alone learn the labels that their captions name. The seventh, 1,131 steps of 128 (16 minutes) at 112 px and half the
-rate, began at the mean of the sixth and the fifth. The weights are half the fifth's and a quarter each of the last
-two's (`--trunk` takes several): as good on val as the fifth, and on sharp photos nearly what the sixth is. All
-signals at once: a teacher's 1,280 features of the very crop, its classes, the labels, and the texts of labels,
-groups, the teacher's classes and captions. AdamW, cosine, moving average of the weights.
+rate, began at the mean of the sixth and the fifth. Half the fifth's weights and a quarter each of the last two's
+(`--trunk` takes several) were as good on val as the fifth, and on sharp photos nearly what the sixth is. The eighth
+began from those: 4,500 steps (90 minutes of two cores that did other work as well) at 64, 96 and 112 px; the ninth,
+1,100 steps of 128 (13 minutes) at 112 px and half the rate, at the mean of the eighth and what it began from. The
+weights are half the ninth's and half what the eighth began from. All signals at once: a teacher's 1,280 features of
+the very crop, its classes, the labels, and the texts of labels, groups, the teacher's classes and captions.
+AdamW, cosine, moving average of the weights.
 
 ## Limits seen
 

@@ -27,6 +27,7 @@ from desktop_app.widgets.image_view import ImageView
 from desktop_app.widgets.label_filters import ChangeLine, FilterBar
 from desktop_app.widgets.label_job_bar import JobBar
 from desktop_app.widgets.photo_grid import PhotoGrid, step_size
+from desktop_app.widgets.viewer import Viewer
 from models.errors import UserError
 from models.images import Photo
 from models.spec import Capability
@@ -226,7 +227,11 @@ class LabelPanel(Panel):
     # --- what the window's actions do here
 
     def _places(self) -> list[int]:
-        chosen = self.grid.selected_photos() if self.pages.currentWidget() is self.grid else []
+        """The chosen photos, or the one in focus where the others are out of sight."""
+        # Nobody means a hundred photos of which one is seen.
+        alone = any(viewer.isVisible() for viewer in self.window().findChildren(Viewer))
+        in_sight = self.pages.currentWidget() is self.grid and not alone
+        chosen = self.grid.selected_photos() if in_sight else []
         return chosen or ([self.session.current] if self.session.current >= 0 else [])
 
     def _show_menu(self, place: QPoint) -> None:

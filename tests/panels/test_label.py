@@ -550,6 +550,22 @@ def test_in_full_screen_a_photo_has_the_mark_and_words_of_its_tile_and_answers_t
     app.press("Esc", on=viewer)
 
 
+def test_in_full_screen_the_keys_are_about_the_photo_that_is_seen(app: LabelRobot) -> None:
+    app.look_at(app.shown()[2])
+    app.wait_for_photo()
+    app.press("Ctrl+A")
+    app.run("full_screen")
+    viewer = next(one for one in app.qt.topLevelWidgets() if isinstance(one, Viewer))
+    app.press("Return", on=viewer)
+    app.wait_idle()
+    assert [name for name, mark in app.decisions().items() if mark == "CONFIRMED"] == [app.focus()]
+    app.press("Esc", on=viewer)
+    app.wait_idle()
+    app.press("Return")
+    app.wait_idle()
+    assert list(app.decisions().values()).count("CONFIRMED") == 16
+
+
 # --- filters, order, bars
 
 

@@ -145,8 +145,9 @@ def put_facts(db: sqlite3.Connection, facts: Iterable[PhotoFacts], run: str = ""
     for fact in facts:
         db.execute(
             "UPDATE photos SET width = coalesce(?1, width), height = coalesce(?2, height),"
-            " failed_in = iif(?3 IS NULL OR ?3 = error, failed_in, ?4), error = nullif(coalesce(?3, error), '')"
-            " WHERE id = ?5",
+            " failed_in = CASE WHEN ?3 IS NULL THEN failed_in"
+            " WHEN ?3 = error AND failed_in IS NOT ?4 THEN '' ELSE ?4 END,"
+            " error = nullif(coalesce(?3, error), '') WHERE id = ?5",
             (fact.width, fact.height, fact.error, run, fact.photo),
         )
         if fact.sha256:

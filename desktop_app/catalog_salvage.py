@@ -24,8 +24,9 @@ def salvage(broken: Path, db: sqlite3.Connection) -> dict[str, int]:
     with contextlib.closing(sqlite3.connect(broken)) as source:
         # Lets a file that was cut off be read as far as it goes; nothing is written.
         source.execute("PRAGMA writable_schema = ON")
-        last = _last_photo(source)
-        photos = {row[0]: row[1:] for row in (*_by_path(source), *_rows(source, _PHOTOS, last))}
+        by_path = list(_by_path(source))
+        last = max([_last_photo(source), *(row[0] for row in by_path)])
+        photos = {row[0]: row[1:] for row in (*by_path, *_rows(source, _PHOTOS, last))}
         words = {table: _rows(source, sql, last) for table, sql in _WORDS.items()}
     numbers: dict[bytes, int] = {}
     saved = dict.fromkeys(words, 0)
@@ -75,6 +76,9 @@ def _rows(source: sqlite3.Connection, sql: str, last: int) -> list[tuple[Any, ..
 
 
 def _add_photo(db: sqlite3.Connection, path: bytes, size: int, mtime: int) -> int:
+    row = db.execute("SELECT id FROM photos WHERE path = ?", (path,)).fetchone()
+    if row is not None:
+        return int(row[0])
     content = db.execute("INSERT INTO contents (size) VALUES (?) RETURNING id", (size,)).fetchone()[0]
     row = db.execute(
         "INSERT INTO photos (path, size, mtime_ns, content, seen) VALUES (?, ?, ?, ?, 0) RETURNING id",

@@ -87,7 +87,8 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TABLE drives (place BLOB PRIMARY KEY, own INTEGER NOT NULL) WITHOUT ROWID;
     """,
     """
-    -- The run that first said the error that stands, so that it goes when that run is taken back.
+    -- The one run that said the error that stands, so that it goes when that run is taken back; '' where others met it
+    -- as well.
     ALTER TABLE photos ADD COLUMN failed_in TEXT;
     """,
 )
@@ -134,9 +135,8 @@ def damage(path: Path, *, thorough: bool = True) -> str:
     mark = _mark(path)
     try:
         with contextlib.closing(_look_into(path)) as connection:
-            connection.execute(
-                "BEGIN"
-            )  # one state for both looks: another window may be making the file just now
+            # One state for both looks: another window may be making the file just now.
+            connection.execute("BEGIN")
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             tables = _tables_in(connection)
             connection.execute("COMMIT")
@@ -157,7 +157,10 @@ def damage(path: Path, *, thorough: bool = True) -> str:
             raise in_words(error, path) from error
         answer = str(error)
     with contextlib.suppress(OSError):
-        mark.unlink(missing_ok=True) if answer == "ok" else mark.touch()
+        if answer != "ok":
+            mark.touch()
+        elif not _unsaved(path):
+            mark.unlink(missing_ok=True)
     if answer != "ok":
         return answer
     if not ours:
@@ -196,8 +199,19 @@ def _means_broken(error: sqlite3.Error) -> bool:
 
 
 def _mark(path: Path) -> Path:
-    """An empty file that says that damage was met: the next start has to look, whoever closes the catalogue then."""
+    """A file that says that damage was met: the next start has to look, whoever closes the catalogue then. It holds
+    the name of the file that was set aside until what a person said was brought over from there."""
     return Path(f"{path}-damaged")
+
+
+def _unsaved(path: Path) -> Path | None:
+    """The file set aside whose words were not brought over yet: a start was cut off in the middle of that."""
+    try:
+        name = _mark(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+    aside = path.with_name(Path(name).name) if name else path
+    return aside if aside != path and aside.is_file() else None
 
 
 def _was_broken(trouble: str, aside: Path, saved: Mapping[str, int]) -> CatalogError:
@@ -309,7 +323,7 @@ class Store:
         except OSError as error:
             raise CatalogError("The catalogue cannot be made", f"{error.strerror} ({self.path})") from error
         trouble = damage(self.path, thorough=False)
-        aside = self._set_aside() if trouble else None
+        aside = self._set_aside() if trouble else _unsaved(self.path)
         connection = self.connection()
         connection.execute("PRAGMA journal_mode = WAL")
         self._migrate(connection)
@@ -317,16 +331,19 @@ class Store:
             saved = salvage(aside, connection) if aside else {}
             connection.execute("INSERT OR REPLACE INTO meta VALUES ('clean', '0')")
         if aside:
+            with contextlib.suppress(OSError):
+                _mark(self.path).unlink(missing_ok=True)
             self.problems.append(_was_broken(trouble, aside, saved))
 
     def _set_aside(self) -> Path:
         stamp = f"{datetime.now():%Y%m%d-%H%M%S-%f}"
         aside = self.path.with_name(f"{self.path.stem}.broken-{stamp}{self.path.suffix}")
+        with contextlib.suppress(OSError):
+            _mark(self.path).write_text(aside.name, encoding="utf-8")
         for end in ("", "-wal", "-shm"):
             source = Path(f"{self.path}{end}")
             if source.exists():
                 os.replace(source, f"{aside}{end}")
-        _mark(self.path).unlink(missing_ok=True)
         return aside
 
     def _migrate(self, connection: sqlite3.Connection) -> None:

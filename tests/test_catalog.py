@@ -459,6 +459,17 @@ def test_a_run_that_failed_loses_no_answer_and_taking_it_back_takes_its_errors_b
     assert errors == dict.fromkeys(ids[:4], "") | {ids[4]: "The photo is torn off."}
 
 
+def test_an_error_that_several_runs_met_stays_when_one_is_taken_back(catalog: Catalog) -> None:
+    (photo,) = add(catalog, 1)
+    torn = PhotoFacts(photo, error="The photo is torn off.")
+    first, second = catalog.start_run("label"), catalog.start_run("label")
+    catalog.put_results(first, "clip", [torn], [], [])
+    catalog.put_results(second, "clip", [torn], [], [])
+    for run in (first, second):
+        assert catalog.rollback_run(run) == 0
+        assert catalog.photos([photo])[photo].error == "The photo is torn off."
+
+
 def test_what_one_run_said_can_be_asked_for_after_others(catalog: Catalog) -> None:
     ids = add(catalog, 4)
     first, second = catalog.start_run("label", model="clip-1"), catalog.start_run("label", model="clip-2")
@@ -905,6 +916,54 @@ def test_what_persons_said_is_read_on_all_sides_of_the_damage(file: Path, damage
     assert f"confirmed: {len(confirmed)}, rejected: {len(rejected)})" in str(problem)
     assert again.sync([("/photos/01999.jpg", 2099, 1)])[0].id in answers
     again.close()
+
+
+def test_words_are_read_where_nothing_says_any_more_how_many_photos_there_were(file: Path) -> None:
+    catalog = Catalog(file)
+    catalog.confirm(add(catalog, 2000), "cat")
+    catalog.close()
+    with contextlib.closing(sqlite3.connect(file)) as db:
+        named = "SELECT rootpage FROM sqlite_master WHERE name IN ('photos', 'sqlite_sequence')"
+        roots = [page for (page,) in db.execute(named)]
+    data = bytearray(file.read_bytes())
+    for page in roots:
+        data[(page - 1) * 4096 : page * 4096] = b"\xff" * 4096
+    file.write_bytes(data)
+    again = Catalog(file)
+    assert len(again.confirmed()) == 2000
+    again.close()
+
+
+@pytest.mark.parametrize("killed", ["salvage", "_migrate", "replace"])
+def test_a_start_that_is_cut_off_while_it_mends_is_made_good_by_the_next(
+    file: Path, monkeypatch: pytest.MonkeyPatch, killed: str
+) -> None:
+    catalog = Catalog(file)
+    catalog.confirm(add(catalog, 2000), "cat")
+    catalog.close()
+    break_leaf(file, "contents")
+
+    def kill(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        match killed:
+            case "salvage":
+                patch.setattr(catalog_store, "salvage", kill)
+            case "_migrate":
+                patch.setattr(catalog_store.Store, "_migrate", kill)
+            case "replace":
+                patch.setattr(os, "replace", kill)
+        with pytest.raises(KeyboardInterrupt):
+            Catalog(file)
+    again = Catalog(file)
+    assert len(again.confirmed()) == 2000
+    (problem,) = again.problems
+    assert "confirmed: 2000" in str(problem)
+    again.close()
+    last = Catalog(file)
+    assert (len(last.confirmed()), last.problems) == (2000, [])
+    last.close()
 
 
 @pytest.mark.parametrize("damage", ["garbage", "header", "middle", "zeros"])

@@ -6,6 +6,7 @@ error told in words; 70 a fault of the program itself; 130 interrupted, with pro
 
 import argparse
 import contextlib
+import errno
 import os
 import sys
 import traceback
@@ -67,10 +68,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _give_up_output()  # the reader (head, less) has gone
         return OK
-    except OSError as error:
-        _give_up_output()
-        return _tell(_trouble(error))
     except Exception as error:  # noqa: BLE001 - the last resort: a sentence, and the details where they were asked for
+        if isinstance(error, OSError) and error.errno is not None:
+            _give_up_output()
+            return _tell(_trouble(error))
         if os.environ.get("PINHOLE_DEBUG"):
             traceback.print_exc()
         else:
@@ -119,11 +120,17 @@ def _open_window(words: list[str], parser: argparse.ArgumentParser, names: tuple
     return int(open_window([str(Path(path).absolute()) for path in paths]))
 
 
+# What writing to a stream can meet.
+_OF_OUTPUT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
+
+
 def _trouble(error: OSError) -> UserError:
     """What the machine refuses is no fault of the program; where it names no file, a stream could not be written."""
     cause = error.strerror or str(error)
-    if error.filename is None:
+    if error.filename is None and error.errno in _OF_OUTPUT:
         return UserError("The output cannot be written", cause, "Make room there, or send it somewhere else")
+    if error.filename is None:
+        return UserError("The system refused what Pinhole needs", cause, "Close other programs and try again")
     return UserError(f"{os.fsdecode(error.filename)} cannot be used", cause)
 
 

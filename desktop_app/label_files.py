@@ -17,6 +17,9 @@ _COLUMNS = (
     ("prompts", "prompt", "synonyms", "synonym", "aliases", "alias"),
     ("keyword", "keywords"),
 )
+# What columns may be called beside those. A row is a header where all before the label's name are names of columns, or
+# it says "label": "person, name" is a label and another word for it.
+_OTHERS = frozenset({"", "id", "nr", "no", "number", "index", "idx", "key", "#", "count"})
 
 
 def typed_labels(words: str) -> tuple[Label, ...]:
@@ -72,8 +75,8 @@ def _of_csv(path: Path) -> tuple[Label, ...]:
     places = _places(rows[0]) if rows else None
     if places is not None:
         rows = rows[1:]
-    elif any(map(_is_numbered, rows)) and all(map(_is_numbered, rows[1:])):
-        cure = "Name the columns in the first line, as in id,label"
+    elif _is_numbered(rows) or (len(rows) > 2 and _is_numbered(rows[1:])):
+        cure = "Name the columns in the first line: id,label, or label,prompts where the numbers are labels"
         raise TextError(f"{path.name} cannot be read", "Its first column holds numbers and no labels", cure)
     return tuple(label for row in rows if (label := _label(row, places or (0, 1, 2))).name)
 
@@ -82,11 +85,17 @@ def _places(row: list[str]) -> tuple[int | None, ...] | None:
     """Where label, prompts and keyword stand when this is a header, None where it is none."""
     keys = [cell.strip().casefold() for cell in row]
     places = tuple(next((keys.index(name) for name in names if name in keys), None) for names in _COLUMNS)
-    return None if places[0] is None else places
+    if places[0] is None:
+        return None
+    sure = keys[places[0]] == "label" or _OTHERS.union(*_COLUMNS).issuperset(keys[: places[0]])
+    return places if sure else None
 
 
-def _is_numbered(row: list[str]) -> bool:
-    return len(row) > 1 and row[0].strip().isdecimal()
+def _is_numbered(rows: list[list[str]]) -> bool:
+    """Whether the first of several columns counts the rows, as it does beside labels and hardly where it holds them."""
+    first = [row[0].strip() for row in rows if len(row) > 1]
+    counted = ([str(i + start) for i in range(len(rows))] for start in (0, 1))
+    return bool(rows) and first in counted
 
 
 def _label(row: list[str], places: tuple[int | None, ...]) -> Label:

@@ -17,6 +17,7 @@ import numpy as np
 
 from models.bundle import CARD, CONFIG, PREPROCESSOR, SHARDS, TOKENIZER, read_spec, weight_files, write_bundle
 from models.errors import ModelError, UserError, WrongModelError, no_numbers
+from models.families.config import section, whole
 from models.spec import Capability, ModelSpec
 
 STEPS = 3
@@ -178,7 +179,7 @@ def _tokenizer_text(path: Path, config: Mapping[str, Any], *, exact: bool) -> st
         size = found.get_vocab_size()
     except Exception as problem:  # the library raises bare Exception
         raise ModelError(f"{path.name} is no tokenizer", str(problem)[:300], "Download it again") from problem
-    known = (config.get("text_config") or {}).get("vocab_size", 49408)
+    known = whole(section(config, "text_config"), "vocab_size", 49408, most=1 << 24)
     if size > known or (exact and size != known):
         raise WrongModelError(
             f"{path.name} belongs to another model",

@@ -159,7 +159,9 @@ def _without_random_numbers() -> "AbstractContextManager[object]":
 
 def _check_sizes(config: Mapping[str, Any]) -> None:
     """ValueError for a network that would take hours or all memory to build before its weights are looked at."""
-    for section in (config, *(value for value in config.values() if isinstance(value, Mapping))):
+    # What else is an object, label2id above all, has names of the world in it.
+    inner = (value for key, value in config.items() if key.endswith(("_config", "_config_dict")))
+    for section in (config, *(value for value in inner if isinstance(value, Mapping))):
         sizes = {key: _largest(section.get(key)) for key in (*_MOST, "patch_size")}
         for key, most in _MOST.items():
             if sizes[key] > most:

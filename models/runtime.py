@@ -13,6 +13,7 @@ from models import choices, devices
 from models.engines import Engine, EngineName, OnnxEngine, Precision, TorchEngine, is_out_of_memory
 from models.errors import CheckpointError, DeviceError, ModelError, UserError, no_numbers
 from models.families.base import Arrays, Entry
+from models.families.config import section
 from models.onnx_export import export, outlier_sample
 from models.registry import build, find
 from models.spec import ModelSpec, Preprocess
@@ -66,7 +67,7 @@ class Model:
     @cached_property
     def tokenizer(self) -> Tokenizer:
         """The model's own tokenizer; ModelError for a model that reads no text."""
-        return Tokenizer(self.spec.folder, self.spec.config.get("text_config") or {})
+        return Tokenizer(self.spec.folder, section(self.spec.config, "text_config"))
 
     @property
     def module(self) -> "nn.Module":

@@ -477,6 +477,26 @@ def no_space(*_: object) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), 2, "The output cannot be written"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), 2, "The system refused"),
+        (OSError("encoder error -2"), 70, "please report it"),
+    ],
+)
+def test_what_the_system_refuses_is_told_apart(
+    pinhole: Pinhole, monkeypatch: pytest.MonkeyPatch, error: OSError, code: int, words: str
+) -> None:
+    def fails(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(samples, "gather", fails)
+    monkeypatch.setattr("models.atomic.failure_in_words", lambda _: contextlib.nullcontext())
+    said = pinhole("samples")
+    assert (said.code, words in said.err) == (code, True)
+
+
 def test_a_csv_for_nobody(pinhole: Pinhole, tiny_clip: Path, folder: Path) -> None:
     """As >&- leaves it."""
     err = io.StringIO()

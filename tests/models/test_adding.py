@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import pickle
 import shutil
 from pathlib import Path
@@ -21,7 +22,7 @@ from tests.models.clip_tools import TINY_TEXT, reference, write_tokenizer
 from tests.models.test_checkpoint import Bomb
 from tests.models.test_clip_original import original_vit, write_script
 from tests.models.test_mae import meta_layout
-from tests.tiny_models import byte_tokenizer, write_tiny_clip, write_tiny_mae
+from tests.tiny_models import byte_tokenizer, write_tiny_clip, write_tiny_convnext, write_tiny_mae
 
 
 def openai_archive(folder: Path) -> Path:
@@ -201,3 +202,24 @@ def test_stopping_halfway_leaves_nothing(tmp_path: Path) -> None:
             next(steps)
         steps.close()
         assert left_in(tmp_path / "models") == []
+
+
+@pytest.mark.parametrize("entry", [None, [1]])
+def test_a_clip_whose_config_says_nothing_of_its_words_is_refused_in_words(
+    tmp_path: Path, entry: object
+) -> None:
+    spec = write_tiny_clip(tmp_path / "mine")
+    config = json.loads((spec.folder / "config.json").read_text())
+    config["text_config"] = {**config["text_config"], "vocab_size": None} if entry is None else entry
+    (spec.folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelError):
+        added(spec.folder, tmp_path / "models")
+    assert left_in(tmp_path / "models") == []
+
+
+def test_classes_may_be_called_as_sizes_are(tmp_path: Path) -> None:
+    spec = write_tiny_convnext(tmp_path / "mine")
+    config = json.loads((spec.folder / "config.json").read_text())
+    config["label2id"] = {"cat": 0, "layers": 100_000, "window_size": 2}
+    (spec.folder / "config.json").write_text(json.dumps(config))
+    assert added(spec.folder, tmp_path / "models").id == "mine"

@@ -308,6 +308,7 @@ def test_any_configuration_builds_or_is_refused_in_words(config: dict[str, Any])
         {"model_type": "convnext", "hidden_sizes": [96, 192, 384, 5_000_000]},
         {"model_type": "clip", "projection_dim": 5_000_000},
         {"model_type": "clip", "text_config": {"vocab_size": 10**9}},
+        {"model_type": "clip", "text_config_dict": {"vocab_size": 10**9}},
     ],
 )
 def test_sizes_that_make_no_sense_are_refused_before_anything_is_built(config: dict[str, Any]) -> None:

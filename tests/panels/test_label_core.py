@@ -428,6 +428,10 @@ def test_labels_are_typed_pasted_and_read_in_every_usual_way(tmp_path: Path) -> 
         ('"name",count\n"a; b; c",2\n', [Label("a; b; c")]),
         ("cat,kitten,KW\ndog\n", [Label("cat", ("kitten",), "KW"), Label("dog")]),
         ("101\n102\n", [Label("101"), Label("102")]),
+        ("file,label\n1.jpg,cat\n", [Label("cat")]),
+        ("person,name\ncat,kitty\n", [Label("person", ("name",)), Label("cat", ("kitty",))]),
+        ("1980,eighties\n1990,nineties\n", [Label("1980", ("eighties",)), Label("1990", ("nineties",))]),
+        ("dog\n3,three\n", [Label("dog"), Label("3", ("three",))]),
     ],
 )
 def test_the_columns_of_a_table_go_by_their_names(tmp_path: Path, text: str, labels: list[Label]) -> None:

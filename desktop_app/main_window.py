@@ -203,6 +203,9 @@ class MainWindow(QMainWindow):
         """The arrows should walk through the photos at once, not through the rail."""
         if self.panel is not None:
             target = self.panel.home or self.panel.findChild(TileView) or self.strip
+            if not target.isVisibleTo(self):  # the prompt lab, or a large photo, stands in its place
+                images = (one for one in self.panel.findChildren(ImageView) if one.isVisibleTo(self))
+                target = next(images, self.panel)
             target.setFocus()
 
     def _focus_photos(self) -> None:

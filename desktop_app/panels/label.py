@@ -232,7 +232,7 @@ class LabelPanel(Panel):
         alone = any(viewer.isVisible() for viewer in self.window().findChildren(Viewer))
         in_sight = self.pages.currentWidget() is self.grid and not alone
         chosen = self.grid.selected_photos() if in_sight else []
-        return chosen or ([self.session.current] if self.session.current >= 0 else [])
+        return chosen or ([self.session.current] if self.session.position() >= 0 else [])
 
     def _show_menu(self, place: QPoint) -> None:
         menu = tile_menu(

@@ -195,8 +195,8 @@ class LabelInspector(Column):
         self.margin.setText(self._margin_words(ranked))
 
     def _show_accept(self, best: str, mark: Mark) -> None:
-        """Both buttons mean the label that is shown; where none is, a bar has to be chosen."""
-        shown = "" if mark in (Mark.UNKNOWN, Mark.FAILED) else best
+        """Both buttons mean the label that is shown; where none is, or it was rejected, a bar has to be chosen."""
+        shown = "" if mark in (Mark.UNKNOWN, Mark.FAILED, Mark.REJECTED) else best
         named = self._chosen not in ("", shown)
         self.accept.setText(self.tr("It is “{0}”").format(self._chosen) if named else self.tr("Accept"))
         if named:

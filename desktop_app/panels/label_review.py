@@ -33,7 +33,7 @@ class Review(QObject):
     """Verbs over places in session.photos. What is said shows at once and is in the catalogue a moment later.
 
     Undo and redo take the steps made in this window, those of the labels' book among them, in the order in which they
-    were made. Decisions about photos of which none is open are passed over: nothing changes in a folder out of sight.
+    were made. Decisions about photos that are not all open are passed over: nothing changes in a folder out of sight.
     """
 
     failed = Signal(object)  # UserError
@@ -53,7 +53,7 @@ class Review(QObject):
 
     def confirm(self, places: Sequence[int], label: str = "") -> int:
         """Confirm `label`, or each photo's own shown one; returns for how many photos there was one."""
-        words = {place: label or self._shown(place) for place in places}
+        words = {place: label or self._accepted(place) for place in places}
         self._tell_bare(
             words,
             self.tr("1 photo has no label to accept: choose one with 1 to 9"),
@@ -111,6 +111,11 @@ class Review(QObject):
         label, _, mark = self._session.answer(place)
         return "" if mark is Mark.UNKNOWN else label
 
+    def _accepted(self, place: int) -> str:
+        """The same, unless a person said that it is not that."""
+        label = self._shown(place)
+        return "" if label in self._word(place).rejected else label
+
     def _tell_bare(self, words: Mapping[int, str], one: str, many: str) -> None:
         """Say how many photos were left as they are, because they show no label."""
         bare = sum(not word for word in words.values())
@@ -163,11 +168,11 @@ class Review(QObject):
         return of_book if step is None else step.words
 
     def _within_reach(self, steps: _Steps) -> int:
-        """Where the newest step stands that is about the labels or about a photo that is open, -1 for none."""
+        """Where the newest step stands that is about the labels or about open photos alone, -1 for none."""
         photos = self._session.photos
         for at in reversed(range(len(steps))):
             step = steps[at]
-            if step is None or any(photos.index(path) >= 0 for path in step.paths):
+            if step is None or all(photos.index(path) >= 0 for path in step.paths):
                 return at
         return -1
 
@@ -212,9 +217,9 @@ class Review(QObject):
         ids = folder.ids[: folder.count].tolist()
         known = {photo: path for photo, path in zip(ids, self._session.photos, strict=False) if photo}
         call = partial(_travelled, self._session.catalog, step, known, back)
-        self._session.work.once(call, self._arrived, lane="model", must=True)
+        self._session.work.once(call, partial(self._arrived, step), lane="model", must=True)
 
-    def _arrived(self, outcome: Outcome) -> None:
+    def _arrived(self, step: _Decision, outcome: Outcome) -> None:
         self._check(outcome)
         if outcome.error is not None:
             return
@@ -222,7 +227,7 @@ class Review(QObject):
         # The list may have been read again since, or be another one: by path, and only what was asked about.
         photos, folder = self._session.photos, self._reader.folder
         shown = {photos[place] for place in folder.said if place < len(photos)}
-        found = {path: words.get(path) for path in words.keys() | (shown & asked)}
+        found = {path: words.get(path) for path in words.keys() | (shown & asked) | set(step.paths)}
         for path in folder.order.newer(found, folder.order.now()):
             del found[path]  # said after this step
         folder.order.said(found)
@@ -264,6 +269,9 @@ def _travelled(
     """Undo or redo; what holds for the open photos (their paths by their numbers) afterwards, and all their paths."""
     if step.change is not None:
         (catalog.undo if back else catalog.redo)(step.change)
+    # Photos that were not looked up yet have no number among the open ones; those of the step are known by path.
+    mine = {record.id: path for path in step.paths if (record := catalog.photo(path)) is not None}
+    photos = {**photos, **mine}
     words = {photos[photo]: Said.of(answer) for photo, answer in catalog.answers(list(photos)).items()}
     said = {path: word for path, word in words.items() if word is not None}
     return said, frozenset(photos.values())

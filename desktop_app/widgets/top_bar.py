@@ -67,7 +67,8 @@ class TopBar(QFrame):
 
     def _to_found(self) -> None:
         if len(self._session.shown):
-            self._session.select_end(last=False)
+            if self._session.view.text:
+                self._session.select_end(last=False)
             self.search_left.emit()
 
     def _leave_search(self) -> None:

@@ -221,6 +221,9 @@ def test_the_keys_lead_from_the_search_to_the_photos_found_and_back_to_all(
         assert app.qt.focusWidget() is app.window.top.search
         app.type(words, app.window.top.search)
 
+    app.press("Ctrl+F")
+    app.press("Return", on=app.window.top.search)
+    assert app.session.position() == 2, "nothing was searched for"
     search("PHOTO")
     assert app.focus() == "photo 10.jpg"  # it is among what is shown
     app.press("Escape")

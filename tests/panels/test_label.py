@@ -550,6 +550,63 @@ def test_in_full_screen_a_photo_has_the_mark_and_words_of_its_tile_and_answers_t
     app.press("Esc", on=viewer)
 
 
+def test_what_was_rejected_is_not_accepted_with_the_others(app: LabelRobot) -> None:
+    app.look_at(app.shown()[2])
+    app.press("Del")
+    app.wait_idle()
+    rejected = app.focus()
+    assert not app.label.look.accept.isEnabled()
+    app.press("Ctrl+A")
+    app.press("Return")
+    app.wait_idle()
+    assert [name for name, mark in app.decisions().items() if mark != "CONFIRMED"] == [rejected]
+    assert "1 photo has no label to accept" in app.status()
+
+
+def test_the_keys_decide_nothing_of_a_photo_that_no_filter_shows(app: LabelRobot) -> None:
+    app.look_at(app.shown()[2])
+    app.label.filters.choose(frozenset({Mark.REJECTED}))
+    app.wait_idle()
+    assert app.shown() == []
+    app.press("1", app.window)
+    app.press("Return", app.window)
+    app.wait_idle()
+    assert app.program.catalog.confirmed() == {}
+
+
+def test_undo_passes_over_a_step_of_which_some_photos_are_out_of_sight(app: LabelRobot, photos: Path) -> None:
+    app.press("Ctrl+A")
+    app.press("1")
+    app.wait_idle()
+    app.open_folder(photos / "cat")
+    app.wait_for_photos(8)
+    app.wait_answered()
+    assert "confirm" not in app.label.undo_words()[0]
+    app.press("Ctrl+Z", app.window)
+    app.wait_idle()
+    assert len(app.program.catalog.confirmed()) == 16
+
+
+def test_what_is_undone_before_the_photos_were_looked_up_is_undone_on_screen_too(
+    app: LabelRobot, photos: Path
+) -> None:
+    app.open_folder(photos / "cat")
+    app.wait_for_photos(8)
+    app.wait_answered()
+    app.session.select(1)
+    app.press("1", app.window)
+    app.wait_idle()
+    app.open_folder(photos / "dog")
+    app.wait_for_photos(8)
+    app.wait_answered()
+    app.open_folder(photos / "cat")
+    app.wait_for_photos(8)
+    app.press("Ctrl+Z", app.window)
+    app.wait_answered()
+    assert app.program.catalog.confirmed() == {}
+    assert "CONFIRMED" not in app.decisions().values()
+
+
 def test_in_full_screen_the_keys_are_about_the_photo_that_is_seen(app: LabelRobot) -> None:
     app.look_at(app.shown()[2])
     app.wait_for_photo()

@@ -24,6 +24,7 @@ class RenamedLine(Line):
         super().__init__(parent)
         self._book, self._review = engine.book, review
         self._former: dict[str, int] = {}  # what a label was called: its number, the newest last
+        self._called: dict[str, set[int]] = {}  # all that were ever called so
         self._offered = ("", "")  # old and new name
         engine.book.listen(self._edited)
         engine.reader.said_changed.connect(self._look)
@@ -32,6 +33,9 @@ class RenamedLine(Line):
         self.closed.connect(lambda: self._former.pop(self._offered[0], None))
 
     def _edited(self, step: Step) -> None:
+        for state in (step.before, step.after):
+            for number, name in zip(state.numbers, state.names, strict=True):
+                self._called.setdefault(name, set()).add(number)
         names = dict(zip(step.after.numbers, step.after.names, strict=True))
         for number, old in zip(step.before.numbers, step.before.names, strict=True):
             if names.get(number, old) != old:
@@ -43,7 +47,9 @@ class RenamedLine(Line):
         state = self._book.state
         names = dict(zip(state.numbers, state.names, strict=True))
         for old, number in reversed(self._former.items()):
-            told = self._review.told(old, names[number]) if number in names and old not in state.names else {}
+            # Where two labels had the name, nobody knows which of them was meant.
+            sure = number in names and old not in state.names and self._called[old] == {number}
+            told = self._review.told(old, names[number]) if sure else {}
             if told:
                 self._offered = old, names[number]
                 self._offer(len(told), sum(word.label == old for word in told.values()))

@@ -34,7 +34,7 @@ from desktop_app.settings import Settings
 from desktop_app.widgets import marks
 from desktop_app.widgets.viewer import Viewer
 from models.errors import UserError
-from models.tasks.prompts import PromptSet, Template
+from models.tasks.prompts import Label, PromptSet, Template
 from models.tasks.scoring import Decision
 from tests.label_robot import LabelRobot, remember
 from tests.photo_folder import originals, write_broken, write_photos
@@ -548,6 +548,22 @@ def test_in_full_screen_a_photo_has_the_mark_and_words_of_its_tile_and_answers_t
     app.wait_until(lambda: "no label to accept" in viewer._told.text())
     assert shown() == ("Unknown", Mark.UNKNOWN)
     app.press("Esc", on=viewer)
+
+
+def test_what_is_confirmed_under_a_name_of_two_labels_is_offered_to_neither(app: LabelRobot) -> None:
+    rows, book = app.label.column.labels.list, app.label.book
+    app.session.select(0)
+    app.press("3", app.window)
+    app.wait_answered()
+    old = book.state.names[2]
+    app.edit_row(rows, 2, "a motorbike")
+    app.wait_answered()
+    assert app.label.renamed.text != ""
+    book.add_labels([Label(old)], "add")
+    app.wait_answered()
+    app.edit_row(rows, len(book.state.names) - 1, "a moped")
+    app.wait_answered()
+    assert app.label.renamed.text == ""
 
 
 def test_what_was_rejected_is_not_accepted_with_the_others(app: LabelRobot) -> None:

@@ -203,9 +203,6 @@ class MainWindow(QMainWindow):
         """The arrows should walk through the photos at once, not through the rail."""
         if self.panel is not None:
             target = self.panel.home or self.panel.findChild(TileView) or self.strip
-            if not target.isVisibleTo(self):  # the prompt lab, or a large photo, stands in its place
-                images = (one for one in self.panel.findChildren(ImageView) if one.isVisibleTo(self))
-                target = next(images, self.panel)
             target.setFocus()
 
     def _focus_photos(self) -> None:
@@ -221,7 +218,11 @@ class MainWindow(QMainWindow):
             if isinstance(old, TileView | ImageView):
                 old.setFocus()
             else:
-                self._focus_work()
+                home = (self.panel.home or self.panel.findChild(TileView)) if self.panel else None
+                if self.panel is not None and home is not None and not home.isVisible():
+                    self.panel.setFocus()  # the prompt lab, or a large photo, stands in the place of the grid
+                else:
+                    self._focus_work()
 
     def _order_tabs(self, panel: Panel) -> None:
         """Tab follows the eye: the strip comes after the work above it, and before the inspector beside it."""

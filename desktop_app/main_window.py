@@ -202,8 +202,7 @@ class MainWindow(QMainWindow):
     def _focus_work(self) -> None:
         """The arrows should walk through the photos at once, not through the rail."""
         if self.panel is not None:
-            target = self.panel.home or self.panel.findChild(TileView) or self.strip
-            target.setFocus()
+            (_work_of(self.panel) or self.strip).setFocus()
 
     def _focus_photos(self) -> None:
         """From the search to what it searched: the strip or the grid, whichever is on screen."""
@@ -214,15 +213,15 @@ class MainWindow(QMainWindow):
     def _focus_moved(self, old: QWidget | None, now: QWidget | None) -> None:
         """A click on a button leaves the keys to the photos: a button would take the arrows and Space for itself."""
         clicked = QApplication.mouseButtons() != Qt.MouseButton.NoButton
-        if clicked and isinstance(now, QAbstractButton) and now.window() is self:
-            if isinstance(old, TileView | ImageView):
-                old.setFocus()
-            else:
-                home = (self.panel.home or self.panel.findChild(TileView)) if self.panel else None
-                if self.panel is not None and home is not None and not home.isVisible():
-                    self.panel.setFocus()  # the prompt lab, or a large photo, stands in the place of the grid
-                else:
-                    self._focus_work()
+        if not (clicked and isinstance(now, QAbstractButton) and now.window() is self):
+            return
+        work = _work_of(self.panel) if self.panel is not None else None
+        if isinstance(old, TileView | ImageView):
+            old.setFocus()
+        elif self.panel is not None and work is not None and not work.isVisible():
+            self.panel.setFocus()  # the prompt lab, or a large photo, stands in its place
+        else:
+            self._focus_work()
 
     def _order_tabs(self, panel: Panel) -> None:
         """Tab follows the eye: the strip comes after the work above it, and before the inspector beside it."""
@@ -342,3 +341,8 @@ def _column(widget: QWidget) -> QVBoxLayout:
     column.setContentsMargins(0, 0, 0, 0)
     column.setSpacing(0)
     return column
+
+
+def _work_of(panel: Panel) -> QWidget | None:
+    """What the arrows walk through in a panel; None where that is the strip of photos."""
+    return panel.home or panel.findChild(TileView)

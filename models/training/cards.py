@@ -46,7 +46,8 @@ _CLIP_RECIPE = """## Recipe
    towards the places above; 2,603 with labels in any sentence (a photo, a watercolour, a toy of an old, small,
    plastic ...), each in two at a time, which are to lie together; 1,500 and 2,600 (begun from a quarter of the fourth
    and three of the fifth) with a quarter of the sentences made of what captions say around things, half of them beside
-   a noun that shows nothing. An eighth of the words in the plural. The weights are the mean of the last three runs'.
+   a noun that shows nothing. An eighth of the words in the plural. The weights are the mean of the last three runs'
+   (`--aligned` takes several).
 3. Trunk, shared with pinhole-convnext, see there: the teacher's 1,280 features of the very crop, its classes, the
    labels, and the texts of labels, of the words of their groups (dog, bird, food), of the teacher's classes, and
    captions.

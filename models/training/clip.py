@@ -25,7 +25,16 @@ from models.training.cards import card
 from models.training.corpus import WIDTH, captions, clean, coco_sentences, label_synonyms, wordnet
 from models.training.data import PhotoSet
 from models.training.everyday import ONE_TEMPLATE, SYNONYMS
-from models.training.loop import Run, arguments, averaged_weights, kept_weights, run_of, take_all, train
+from models.training.loop import (
+    Run,
+    arguments,
+    averaged_weights,
+    kept_weights,
+    run_of,
+    take_all,
+    take_mean,
+    train,
+)
 from models.training.sentences import TEMPLATES
 from models.training.teachers import class_names
 from models.training.text import (
@@ -133,7 +142,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--aligned",
         type=Path,
-        help="a finished second run of the text tower, or a model folder to take it from",
+        nargs="+",
+        help="a finished second run of the text tower, a model folder to take it from, or several, for their mean",
     )
     options = parser.parse_args(argv)
     photos = PhotoSet(options.data, options.cache)
@@ -149,7 +159,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     texts = texts_of(photos, tokenizer)
     words = TextRecipe(texts, tokenizer, options.seed, device=whole.device)
     if earlier is None:
-        _train_or_take(words, options.text, _share(whole, "text", 0.15))
+        _train_or_take(words, [options.text] if options.text else [], _share(whole, "text", 0.15))
     else:
         take_all(words.module, kept_text(earlier), but="clip_head.")
     trunk = (
@@ -161,7 +171,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     again = TextRecipe(moved, tokenizer, options.seed + 1, labels=labels, device=whole.device)
     again.rate, again.average = 8e-4, 0.99
     again.module.load_state_dict(words.module.state_dict())
-    _train_or_take(again, options.aligned, _share(whole, "aligned", 0.15 if earlier is None else 0.3))
+    _train_or_take(again, options.aligned or [], _share(whole, "aligned", 0.15 if earlier is None else 0.3))
     clip = assemble(trunk, again.module.cpu())
     calibrate(clip, tokenizer, photos)
     folder = options.out / "pinhole-clip"
@@ -173,13 +183,16 @@ def _share(run: Run, name: str, share: float) -> Run:
     return replace(run, out=run.out / name, minutes=minutes)
 
 
-def _train_or_take(recipe: TextRecipe, folder: Path | None, run: Run) -> None:
-    if folder is None:
-        recipe.module.load_state_dict(train(recipe, run))
-    elif (checkpoint := folder / "checkpoint.safetensors").exists():
-        recipe.module.load_state_dict(averaged_weights(checkpoint))
+def _train_or_take(recipe: TextRecipe, folders: Sequence[Path], run: Run) -> None:
+    if folders:
+        take_mean(recipe.module, [_text_in(folder) for folder in folders], but="clip_head.")
     else:
-        take_all(recipe.module, kept_text(folder), but="clip_head.")
+        recipe.module.load_state_dict(train(recipe, run))
+
+
+def _text_in(folder: Path) -> dict[str, Tensor]:
+    checkpoint = folder / "checkpoint.safetensors"
+    return averaged_weights(checkpoint) if checkpoint.exists() else kept_text(folder)
 
 
 if __name__ == "__main__":

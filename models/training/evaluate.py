@@ -105,7 +105,7 @@ def clip_figures(model: Model, photos: PhotoSet) -> list[Figure]:
     texts = {t: in_templates(model, names, [t]) for t in ENSEMBLE}
     single = {t: images[known] @ v.T for t, v in texts.items()}
     best = max(top(s, truth) for s in single.values())
-    together = images[known] @ in_templates(model, names, ENSEMBLE).T
+    together = images[known] @ unit(np.mean(list(texts.values()), axis=0)).T
     one = single[ONE_TEMPLATE]
     figures = [
         Figure(f"zero-shot top-1 over {len(names)} labels, one template", top(one, truth), "%", 20, 38),
@@ -118,18 +118,18 @@ def clip_figures(model: Model, photos: PhotoSet) -> list[Figure]:
         ),
     ]
     offered = {f"“{one.name}”": [t.text for t in enabled(one.templates)] for one in shipped_sentences()}
-    offered[f"{len(STRANGE)} sentences that the text tower was never told"] = list(STRANGE)
     for what, sentences in offered.items():
         if len(sentences) > 1:
             value = top(images[known] @ in_templates(model, names, sentences).T, truth) - top(one, truth)
             figures.append(Figure(f"{what} together, minus one template", value))
-    alone = [top(images[known] @ in_templates(model, names, [t]).T, truth) for t in STRANGE]
-    figures.append(
-        Figure(
-            "these sentences, each alone, in the mean, minus one template",
-            float(np.mean(alone)) - top(one, truth),
-        )
-    )
+    strange = [in_templates(model, names, [t]) for t in STRANGE]
+    all_of_them = top(images[known] @ unit(np.mean(strange, axis=0)).T, truth)
+    alone = float(np.mean([top(images[known] @ v.T, truth) for v in strange]))
+    what = f"{len(STRANGE)} sentences that the text tower was never told"
+    figures += [
+        Figure(f"{what} together, minus one template", all_of_them - top(one, truth)),
+        Figure("these sentences, each alone, in the mean, minus one template", alone - top(one, truth)),
+    ]
     chosen = offers(images[known], texts[ONE_TEMPLATE], truth)
     figures += [
         Figure(

@@ -13,7 +13,7 @@ import math
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor  # noqa: TID251 - a program of its own, without a window
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -340,6 +340,19 @@ def take_all(module: nn.Module, kept: Mapping[str, Tensor], but: str | tuple[str
         raise DataError(
             "These weights are of another network than this recipe trains", f"No {lacking[0]} of its size"
         )
+
+
+def take_mean(module: nn.Module, kept: Sequence[Mapping[str, Tensor]], but: str | tuple[str, ...]) -> None:
+    """`take_all` of the mean of several weights.
+
+    Runs that were begun from one another lie in one basin: the mean of two knows what either learned (Wortsman et al.
+    2022, arXiv 2203.05482).
+    """
+    states = []
+    for one in kept:
+        take_all(module, one, but)
+        states.append({name: tensor.clone() for name, tensor in module.state_dict().items()})
+    module.load_state_dict({name: torch.stack([s[name] for s in states]).mean(0) for name in states[0]})
 
 
 def arguments(title: str) -> argparse.ArgumentParser:

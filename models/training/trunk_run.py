@@ -18,6 +18,7 @@ from models.training.loop import (
     half_precision,
     kept_weights,
     take_all,
+    take_mean,
     take_over,
     train,
 )
@@ -50,15 +51,10 @@ def train_trunk(
 def kept_trunk(photos: PhotoSet, kept: Sequence[Path], trunk: TrunkConfig = SIZES) -> JointNet:
     """The mean of the weights in `kept`: checkpoints of runs (finished or not), and folders of two finished models.
 
-    Runs that were begun from one another lie in one basin: the mean of two knows what either learned (Wortsman et al.
-    2022, arXiv 2203.05482). DataError where one does not fit the photos.
+    DataError where one does not fit the photos.
     """
-    nets = [JointNet(ConvNeXtConfig(trunk, tuple(photos.labels))) for _ in kept]
-    for net, place in zip(nets, kept, strict=True):
-        take_all(net, _weights_at(place, photos.labels), but="teacher_head.")
-    states = [net.state_dict() for net in nets]
-    net = nets[0]
-    net.load_state_dict({name: torch.stack([s[name] for s in states]).mean(0) for name in states[0]})
+    net = JointNet(ConvNeXtConfig(trunk, tuple(photos.labels)))
+    take_mean(net, [_weights_at(place, photos.labels) for place in kept], but="teacher_head.")
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return net.eval()
 

@@ -1119,15 +1119,23 @@ def test_the_text_tower_is_taken_from_a_run_or_from_a_finished_model(
 ) -> None:
     run, recipe = Run(tmp_path / "text", steps=1), text_recipe()
     with pytest.raises(DataError, match="nothing to begin from"):
-        clip._train_or_take(recipe, tmp_path / "nowhere", run)
-    clip._train_or_take(recipe, bundles["clip"], run)
+        clip._train_or_take(recipe, [tmp_path / "nowhere"], run)
+    clip._train_or_take(recipe, [bundles["clip"]], run)
     kept = clip.kept_text(bundles["clip"])
     assert all(torch.equal(recipe.module.state_dict()[name], tensor) for name, tensor in kept.items())
-    clip._train_or_take(recipe, None, run)
+    with torch.no_grad():
+        for parameter in recipe.module.parameters():
+            parameter.add_(0.25)
+    clip._train_or_take(recipe, [], run)
     after = text_recipe()
-    clip._train_or_take(after, run.out, run)
-    for name, tensor in averaged_weights(run.checkpoint).items():
+    trained = averaged_weights(run.checkpoint)
+    clip._train_or_take(after, [run.out], run)
+    for name, tensor in trained.items():
         torch.testing.assert_close(after.module.state_dict()[name], tensor)
+    clip._train_or_take(after, [run.out, bundles["clip"]], run)
+    for name, tensor in kept.items():
+        torch.testing.assert_close(after.module.state_dict()[name], (trained[name] + tensor) / 2)
+        assert not torch.equal(trained[name], tensor)
 
 
 def test_a_run_begins_once_and_goes_on_where_it_was(

@@ -57,7 +57,7 @@ __all__ = [
 ]  # fmt: skip
 
 Half = npt.NDArray[np.float16]
-_KEEP_CHANGES = 500
+KEEP_CHANGES = 500
 
 
 class Catalog:
@@ -398,7 +398,7 @@ class Catalog:
                 "INSERT INTO history_items VALUES (?, ?, ?, ?)",
                 [(row[0], photo, said[photo].to_json(), new.to_json()) for photo, new in moved.items()],
             )
-            db.execute("DELETE FROM history WHERE id <= ?", (row[0] - _KEEP_CHANGES,))
+            db.execute("DELETE FROM history WHERE id <= ?", (row[0] - KEEP_CHANGES,))
             put_said(db, moved)
             return Change(row[0], verb, label, len(moved))
 

@@ -7,7 +7,7 @@ from functools import partial
 
 from PySide6.QtCore import QObject, Signal
 
-from desktop_app.catalog import Catalog, Change
+from desktop_app.catalog import KEEP_CHANGES, Catalog, Change
 from desktop_app.catalog_labels import only_word
 from desktop_app.label_book import LabelBook
 from desktop_app.label_folder import Said
@@ -177,7 +177,7 @@ class Review(QObject):
         return -1
 
     def undo(self) -> None:
-        """Take the last step back, whichever it was, and say so: its photos may be out of sight."""
+        """Take the last step back, whichever it was, and say so: a filter may hide its photos."""
         words = self.words[0]
         self._move(self._done, self._undone, back=True)
         if words:
@@ -209,6 +209,7 @@ class Review(QObject):
     def _stepped(self, step: _Decision | None) -> None:
         if not self._travelling:
             self._done.append(step)
+            del self._done[:-KEEP_CHANGES]  # what the catalogue has forgotten cannot be taken back
             self._undone.clear()
             self.steps_changed.emit()
 
@@ -270,8 +271,9 @@ def _travelled(
     if step.change is not None:
         (catalog.undo if back else catalog.redo)(step.change)
     # Photos that were not looked up yet have no number among the open ones; those of the step are known by path.
-    mine = {record.id: path for path in step.paths if (record := catalog.photo(path)) is not None}
-    photos = {**photos, **mine}
+    known = frozenset(photos.values())
+    new = (path for path in step.paths if path not in known)
+    photos = {**photos, **{record.id: path for path in new if (record := catalog.photo(path)) is not None}}
     words = {photos[photo]: Said.of(answer) for photo, answer in catalog.answers(list(photos)).items()}
     said = {path: word for path, word in words.items() if word is not None}
     return said, frozenset(photos.values())

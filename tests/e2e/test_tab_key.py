@@ -129,6 +129,16 @@ def test_no_button_takes_the_keys_from_the_photos_when_it_is_pressed_with_the_mo
         assert app.qt.focusWidget() is button, "by Tab it is reached all the same"
 
 
+def test_where_the_grid_is_hidden_a_click_on_a_button_leaves_the_keys_with_the_panel(app: AppRobot) -> None:
+    filters = app.panel.filters
+    app.window.top.search.setFocus()
+    filters.lab_button.click()
+    app.wait_idle()
+    QTest.mousePress(filters.lab_button, Qt.MouseButton.LeftButton)
+    assert app.qt.focusWidget() is app.panel
+    QTest.mouseRelease(filters.lab_button, Qt.MouseButton.LeftButton, pos=QPoint(-9, -9))
+
+
 @pytest.mark.skipif(not hasattr(QTest, "wheelEvent"), reason="needs Qt 6.8")
 @pytest.mark.parametrize("panel", ["label", "mask", "features"])
 def test_the_wheel_turns_no_control_that_it_passes_over(app: AppRobot, panel: str) -> None:

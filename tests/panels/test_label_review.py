@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from desktop_app import label_calls
+from desktop_app import catalog, label_calls
 from desktop_app.catalog import Catalog, open_catalog
 from desktop_app.label_book import LabelBook
 from desktop_app.label_folder import Looked, Said
 from desktop_app.notify import Notify
+from desktop_app.panels import label_review
 from desktop_app.panels.label_reader import PhotoReader
 from desktop_app.panels.label_review import Review
 from desktop_app.session import Session
@@ -160,3 +161,20 @@ def test_an_undo_that_arrives_in_another_folder_changes_nothing_there(desk: Desk
     assert desk.review.words == ("", "")
     open_again(desk, desk.photo)
     assert desk.review.words == ("", "confirm “cat”, 1 photo")
+
+
+def test_what_the_catalogue_has_forgotten_is_not_offered_to_be_undone(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (catalog, label_review):
+        monkeypatch.setattr(module, "KEEP_CHANGES", 2)
+    for label in ("cat", "dog", "owl", "fox"):
+        desk.review.confirm([0], label)
+        desk.deliver()
+    undone = []
+    while words := desk.review.words[0]:
+        undone.append(words)
+        desk.review.undo()
+        desk.deliver()
+    assert undone == ["confirm “fox”, 1 photo", "confirm “owl”, 1 photo"]
+    assert list(desk.kept().values()) == ["dog"]

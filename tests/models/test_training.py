@@ -1234,7 +1234,7 @@ def test_a_deeper_painter_begins_where_the_shallow_one_ended(photos: PhotoSet, t
     shallow = mae.MAERecipe(photos, 0, TINY_MAE)
     shallow.module.load_state_dict(train(shallow, Run(tmp_path / "run", steps=2)))
     deeper = mae.MAERecipe(photos, 3, replace(TINY_MAE, decoder_num_hidden_layers=3))
-    new = mae.deepen(deeper.module, tmp_path / "run" / "checkpoint.safetensors")
+    new = mae.grow(deeper.module, tmp_path / "run" / "checkpoint.safetensors")
     assert new
     assert all(".layers.1." in name or ".layers.2." in name for name in new)
     pixels = torch.randn(2, 3, 112, 112, generator=torch.Generator().manual_seed(0))
@@ -1244,11 +1244,47 @@ def test_a_deeper_painter_begins_where_the_shallow_one_ended(photos: PhotoSet, t
     # A finished model is as good a beginning as a run's checkpoint.
     mae.export(shallow.module, tmp_path / "finished")
     again = mae.MAERecipe(photos, 4, TINY_MAE)
-    assert not mae.deepen(again.module, tmp_path / "finished")
+    assert not mae.grow(again.module, tmp_path / "finished")
     with torch.no_grad():
         torch.testing.assert_close(
             again.module(pixels, mask), shallow.module(pixels, mask), atol=1e-2, rtol=1e-2
         )
+
+
+def test_a_wider_painter_begins_where_the_narrow_one_ended_and_its_halves_come_apart(
+    photos: PhotoSet, tmp_path: Path
+) -> None:
+    narrow = mae.MAERecipe(photos, 0, TINY_MAE)
+    narrow.module.load_state_dict(train(narrow, Run(tmp_path / "run", steps=2)))
+    c = TINY_MAE
+    wider = mae.MAERecipe(
+        photos,
+        3,
+        replace(
+            c,
+            hidden_size=2 * c.hidden_size,
+            num_attention_heads=2 * c.num_attention_heads,
+            intermediate_size=2 * c.intermediate_size,
+            decoder_hidden_size=2 * c.decoder_hidden_size,
+            decoder_num_attention_heads=2 * c.decoder_num_attention_heads,
+            decoder_intermediate_size=2 * c.decoder_intermediate_size,
+        ),
+    )
+    assert not mae.grow(wider.module, tmp_path / "run" / "checkpoint.safetensors")
+    pixels = torch.randn(2, 3, 112, 112, generator=torch.Generator().manual_seed(0))
+    mask = mae.random_mask(2, 49, 0.75, np.random.default_rng(0))
+    with torch.no_grad():
+        torch.testing.assert_close(
+            wider.module(pixels, mask), narrow.module(pixels, mask), atol=1e-4, rtol=1e-4
+        )
+    # Twice the same gradient would keep the two halves the same for ever.
+    wider.module.loss(pixels, wider.module(pixels, mask), mask).backward()
+    gradient = wider.module.decoder.decoder_pred.weight.grad
+    assert gradient is not None
+    first = wider.module.decoder.decoder_encoder.layers[0].mlp.fc1.weight.grad
+    assert first is not None
+    top, bottom = first.chunk(2)
+    assert not torch.allclose(top, bottom, rtol=0.1, atol=0)
 
 
 def test_the_temperature_is_what_val_bears_out_and_nothing_else_changes(photos: PhotoSet) -> None:

@@ -15,7 +15,7 @@ from desktop_app.panels.features_pointer import FeaturesPointer
 from desktop_app.panels.features_scan import FeaturesScan
 from desktop_app.panels.features_show import FeaturesShow
 from desktop_app.panels.features_why import FeaturesWhy
-from desktop_app.panels.features_work import CHANNELS, FeaturesWork
+from desktop_app.panels.features_work import CHANNELS, WHY, FeaturesWork
 from desktop_app.panels.model_choice import ModelChoice, Wanted
 from desktop_app.session import Session
 from models.errors import UserError
@@ -57,7 +57,6 @@ class FeaturesPanel(Panel):
         self.maps = FeaturesShow(self.engine, self.work, self.side, self.pointer, self.why)
         self.work.stage.set_opacity(self.side.opacity.value())
         self.home = self.work.grid
-        self.work.stage.view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self._wire_answers()
         self._wire_hands()
         self.work.order_tabs()
@@ -82,6 +81,7 @@ class FeaturesPanel(Panel):
         engine.sheet_ready.connect(self._sheet_came)
         engine.closeup_ready.connect(self._closeup_came)
         engine.failed.connect(self._failed)
+        self.why.followed.connect(self._follow)
         for source in (self.models, self.why, self.scan, self.files, self.work.road):
             source.failed.connect(self.show_error)
 
@@ -94,7 +94,7 @@ class FeaturesPanel(Panel):
         work.grid.stage_asked.connect(work.network.step_stage)
         work.order.currentIndexChanged.connect(self._ask_sheet)
         work.shared.toggled.connect(self._colours_changed)
-        work.stage.view.customContextMenuRequested.connect(self._menu_at)
+        work.stage.view.menu_asked.connect(self._menu_at)
         side.colours_chosen.connect(self._colours_changed)
         side.opacity_chosen.connect(work.stage.set_opacity)
         side.channel_asked.connect(self.show_channel)
@@ -160,11 +160,22 @@ class FeaturesPanel(Panel):
         layers = walked.maps.layers
         if self.layer not in walked.maps.outputs:
             self.layer, self.channel = _usual_layer(layers), -1
+        elif self.channel >= walked.maps.layer(self.layer).channels:
+            self.channel = -1  # layers of one name are of different widths
         self.work.network.set_network(layers, walked.maps.view.picture.shape[1])
         self.work.network.set_layer(self.layer)
         self.work.stage.show_walked(walked)
         self.why.show_walked(walked)
+        self.maps.forget()
         self._layer_changed()
+
+    def _follow(self) -> None:
+        if self.work.tab != WHY:
+            return  # it is asked when the tab is opened
+        if self.active:
+            self.maps.ask(self.layer)
+        else:
+            self.mark_stale()
 
     # --- layer and channel
 
@@ -259,7 +270,7 @@ class FeaturesPanel(Panel):
         menu.popup(corner - QPoint(menu.sizeHint().width(), 0))
 
     def _menu_at(self, point: QPoint) -> None:
-        self.files.menu(self.shown()).popup(self.work.stage.view.mapToGlobal(point))
+        self.files.menu(self.shown()).popup(point)
 
     def do_zoom(self) -> None:
         """The photo closer and back."""

@@ -10,6 +10,7 @@ from desktop_app.panels.features_folder import Listing, ScanStep, excited, scan_
 from desktop_app.panels.features_studio import Studio, Walked, closeup, explain, sheet
 from desktop_app.panels.focus_requests import FocusRequests
 from desktop_app.session import Session
+from models.errors import UserError
 from models.tasks.feature_maps import principal, similarity, strongest
 
 if TYPE_CHECKING:
@@ -39,9 +40,12 @@ class FeaturesEngine(QObject):
         self._session = session
         self._listing: Listing | None = None
         self.studio = Studio()
-        self._focus: FocusRequests[Walked] = FocusRequests(session.work, "features", self.failed.emit)
+        self._focus: FocusRequests[Walked] = FocusRequests(session.work, "features", self._tell_failure)
         session.photos_changed.connect(self._forget_list)
         session.file_read.connect(self._forget_list)
+
+    def _tell_failure(self, kind: str, error: UserError) -> None:
+        self.failed.emit(error)
 
     @property
     def now(self) -> Walked | None:
@@ -100,9 +104,11 @@ class FeaturesEngine(QObject):
         self._focus.ask(kind, call, tell, self.tr("This could not be computed"), lane)
 
     def scan(self, layer: str) -> Callable[[], Iterator[ScanStep]] | None:
-        """What a job runs: every photo that this layer has not seen yet, kept in the catalogue as it goes."""
+        """What a job runs that takes its own turns at the device: every photo that this layer has not seen yet, kept in
+        the catalogue as it goes."""
         now = self.now
-        return None if now is None else partial(scan_photos, self._listed(), now, layer)
+        turn = self._session.work.turn
+        return None if now is None else partial(scan_photos, self._listed(), now, layer, turn)
 
     def _listed(self) -> Listing:
         if self._listing is None:

@@ -1,6 +1,7 @@
 """How strongly the channels of a layer fire in the photos of the open folder: scanned once, kept in the catalogue."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from desktop_app.catalog import Catalog
     from desktop_app.panels.features_studio import Walked
 
+Turn = Callable[[], AbstractContextManager[None]]
 _LOT = 16  # photos between two commits of a scan
 
 
@@ -38,6 +40,9 @@ class ScanStep:
     done: int
     total: int
     refused: int
+    """Files that are not there, and files that are no photo."""
+    gone: int
+    """Of these, the files that are not there: `Excited.missing` does not count them."""
 
 
 class Listing:
@@ -67,17 +72,21 @@ def excited(listing: Listing, now: "Walked", layer: str, index: int, count: int 
     return Excited(layer, index, tuple((ids[photo], value) for photo, value in best), missing)
 
 
-def scan_photos(listing: Listing, now: "Walked", layer: str) -> Iterator[ScanStep]:
-    """Scan what the catalogue does not hold yet; a row of channel maxima a photo, committed every few photos."""
+def scan_photos(listing: Listing, now: "Walked", layer: str, turn: Turn) -> Iterator[ScanStep]:
+    """Scan what the catalogue does not hold yet; a row of channel maxima a photo, committed every few photos.
+
+    `turn` is taken for each run of the network: looking up and decoding keep nobody waiting.
+    """
     key, catalog, ids = model_key(now.model.spec), listing.catalog, listing.ids()
     numbers = {path: number for number, path in ids.items()}
     fresh = catalog.without_embedding(list(ids), key, layer=layer)
     total = len(listing.paths)
-    refused, before = total - len(ids), total - len(fresh)
+    gone, before = total - len(ids), total - len(fresh)
+    refused = gone
     kept: list[tuple[int, NDArray[np.float16]]] = []
-    yield ScanStep(before, total, refused)
+    yield ScanStep(before, total, refused, gone)
     try:
-        for found in scan(now.cache, [Path(ids[number]) for number in fresh], layer):
+        for found in scan(now.cache, [Path(ids[number]) for number in fresh], layer, turn):
             if found.maxima is None:
                 refused += 1
             else:
@@ -85,7 +94,7 @@ def scan_photos(listing: Listing, now: "Walked", layer: str) -> Iterator[ScanSte
             if len(kept) >= _LOT:
                 catalog.put_embeddings(key, kept, layer=layer)
                 kept = []
-            yield ScanStep(before + found.done, total, refused)
+            yield ScanStep(before + found.done, total, refused, gone)
     finally:
         # Cancelled in the middle, too: what was computed is kept.
         if kept:

@@ -210,6 +210,11 @@ class FeaturesRoad(QScrollArea):
             return
         if not self.steps:
             return
+        # Times of two runs, of two devices perhaps, are not one curve.
+        self.measured.clear()
+        for row in range(len(self.steps)):
+            self._put(row, _HERE, "–", "")
+        self._draw()
         model = self._session.shelf.ready(Capability.FEATURES)
         self._job = self._session.work.start_job(
             self.tr("The road from ResNet to ConvNeXt"),

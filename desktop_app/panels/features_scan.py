@@ -1,6 +1,7 @@
 """The photos of the open folder that excite a channel most: from the catalogue at once, filled by a job."""
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
@@ -25,12 +26,13 @@ class FeaturesScan(QObject):
         self._layer, self._channel = "", -1
         self._found: Excited | None = None
         self._step: ScanStep | None = None
-        self._refused: dict[str, int] = {}  # by layer, of the present list
+        self._last: dict[str, ScanStep] = {}  # by layer, of the present list
+        self._list = 0  # counts the lists: a scan goes on when another folder is opened
         self._job: Job | None = None
         side.scan_asked.connect(self.toggle)
         side.photo_chosen.connect(self._select)
         engine.excited_ready.connect(self._came)
-        session.photos_changed.connect(self._refused.clear)
+        session.photos_changed.connect(self._list_changed)
 
     @property
     def running(self) -> bool:
@@ -63,14 +65,20 @@ class FeaturesScan(QObject):
         self._job = self._session.work.start_job(
             self.tr("Scan at {layer}").format(layer=layer),
             make,
-            on_event=lambda step: self._stepped(layer, step),
+            on_event=partial(self._stepped, self._list, layer),
             on_end=self._ended,
+            gated=False,
         )
         self._show()
 
-    def _stepped(self, layer: str, step: ScanStep) -> None:
+    def _list_changed(self) -> None:
+        self._list += 1
+        self._last.clear()
+
+    def _stepped(self, of: int, layer: str, step: ScanStep) -> None:
         self._step = step
-        self._refused[layer] = step.refused
+        if of == self._list:
+            self._last[layer] = step
         self._show()
 
     def _ended(self, job: "Job") -> None:
@@ -82,8 +90,9 @@ class FeaturesScan(QObject):
     def _came(self, found: Excited) -> None:
         if (found.layer, found.channel) == (self._layer, self._channel):
             # What a scan could not read it cannot read the next time either: nothing is missing that could come.
-            missing = max(0, found.missing - self._refused.get(found.layer, 0))
-            self._found = replace(found, missing=missing)
+            last = self._last.get(found.layer)
+            unread = last.refused - last.gone if last is not None else 0
+            self._found = replace(found, missing=max(0, found.missing - unread))
             self._show()
 
     def _show(self) -> None:
@@ -94,8 +103,8 @@ class FeaturesScan(QObject):
                 words = self.tr("{done} of {total} photos").format(
                     done=self._step.done, total=self._step.total
                 )
-        elif (refused := self._refused.get(self._layer, 0)) and self._found is not None:
-            words = self.tr("Not readable: {count}").format(count=refused)
+        elif (last := self._last.get(self._layer)) is not None and last.refused and self._found is not None:
+            words = self.tr("Not readable: {count}").format(count=last.refused)
         self._side.show_excited(self._found, running=self.running, progress=words)
 
     def _select(self, path: str) -> None:

@@ -52,6 +52,7 @@ class FeaturesShow(QObject):
         if tab == ROAD:
             self._work.road.open()
         if tab != WHY:
+            self._why.leave()
             self._forget_explained()
         if self._engine.now is None:
             return

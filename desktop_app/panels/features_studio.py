@@ -15,7 +15,7 @@ from models.tasks.explain import (
     explain_text,
     top_classes,
 )
-from models.tasks.feature_maps import Channel, ChannelNumbers, FeatureCache, Maps, Order, channel, numbers
+from models.tasks.feature_maps import Channel, FeatureCache, Maps, Order, channel
 from models.tasks.feature_pictures import Grid, grid
 from models.tasks.view import View, look
 from models.tasks.zero_shot import embed_texts
@@ -42,11 +42,10 @@ class Walked:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A layer's channels as pictures, and their statistics."""
+    """A layer's channels as pictures."""
 
     layer: str
     grid: Grid
-    numbers: ChannelNumbers
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,7 @@ class Studio:
 def sheet(walked: Walked, layer: str, order: Order, colour_map: str, shared: bool) -> Sheet:
     """All channels of a layer, in order and painted."""
     maps = walked.maps
-    return Sheet(layer, grid(maps, layer, order, colour_map, shared=shared), numbers(maps, layer))
+    return Sheet(layer, grid(maps, layer, order, colour_map, shared=shared))
 
 
 def closeup(walked: Walked, layer: str, index: int, colour_map: str, shared: bool) -> Closeup:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 class FeaturesWhy(QObject):
     """Holds what is asked; until the hand chooses, that is the likeliest class of each photo."""
 
-    wished = Signal()  # something else is to be explained
+    wished = Signal()  # something else is to be explained, and shown
+    followed = Signal()  # a label was chosen elsewhere, and is what is asked from now on
     waiting = Signal(str)  # why there is no map yet
     failed = Signal(object)  # UserError
 
@@ -70,6 +71,10 @@ class FeaturesWhy(QObject):
         else:
             self._engine.ask_class(labels.index(label), layer, method)
 
+    def leave(self) -> None:
+        """The map is not on screen any more: what it waited for is not asked."""
+        self._waits = False
+
     def _ask_text(self, text: str, method: Method) -> None:
         if not text:
             self.waiting.emit(self.tr("Type words at the right to see what speaks for them"))
@@ -97,4 +102,6 @@ class FeaturesWhy(QObject):
             field.setText(label)
         self._offered = label
         if follows and label:
-            self.choose_text(label)
+            self._text = label
+            self.show_walked(self._engine.now)
+            self.followed.emit()

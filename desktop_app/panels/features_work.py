@@ -125,7 +125,7 @@ class FeaturesWork(QStackedWidget):
             QWidget.setTabOrder(first, second)
 
     def show_work(self, shown: bool) -> None:
-        """The work, or words on where photos come from; the road needs no photo."""
+        """The work, or words on where photos come from."""
         self.setCurrentIndex(int(shown))
 
     @property

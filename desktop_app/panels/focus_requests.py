@@ -17,8 +17,9 @@ V = TypeVar("V")
 class FocusRequests(Generic[T]):
     """First a `look` at the photo through the model makes `now`, then questions are asked about that."""
 
-    def __init__(self, work: "Work", panel: str, failed: Callable[[UserError], None]) -> None:
-        """`panel` begins the keys of the requests; `failed` is told what went wrong."""
+    def __init__(self, work: "Work", panel: str, failed: Callable[[str, UserError], None]) -> None:
+        """`panel` begins the keys of the requests; `failed` is told which kind of question ("look" for the first), and
+        what went wrong."""
         self._work, self._panel, self._failed = work, panel, failed
         self._wanted = -1  # the serial of the newest look
         self._asked: set[str] = set()
@@ -33,7 +34,7 @@ class FocusRequests(Generic[T]):
     ) -> None:
         """Ask about `now`, if there is one; the answer is told if that still is what is looked at."""
         if (now := self.now) is not None:
-            self._latest(kind, partial(call, now), partial(self._answered, now, tell, trouble), lane)
+            self._latest(kind, partial(call, now), partial(self._answered, now, kind, tell, trouble), lane)
 
     def forget(self) -> None:
         """No photo or no model: nothing that is under way is told."""
@@ -54,15 +55,17 @@ class FocusRequests(Generic[T]):
             return  # another photo or model is wanted by now
         if outcome.error is not None:
             self.now = None
-            self._failed(as_user_error(outcome.error, trouble))
+            self._failed("look", as_user_error(outcome.error, trouble))
         else:
             self.now = outcome.value
             tell(outcome.value)
 
-    def _answered(self, now: T, tell: Callable[[V], None], trouble: str, outcome: "Outcome") -> None:
+    def _answered(
+        self, now: T, kind: str, tell: Callable[[V], None], trouble: str, outcome: "Outcome"
+    ) -> None:
         if now is not self.now:
             return  # of another photo or model: not what is on screen
         if outcome.error is not None:
-            self._failed(as_user_error(outcome.error, trouble))
+            self._failed(kind, as_user_error(outcome.error, trouble))
         else:
             tell(outcome.value)

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QPushButton, QWidget
@@ -89,9 +90,8 @@ class LabelInspector(Column):
         self.decision = text("", "heading")
         self.scores = ScoreBars()
         self.scores.chosen.connect(self._choose)
-        self.scores.threshold_moved.connect(
-            lambda value: self.min_probability_moved.emit(round(value, 3), False)
-        )
+        for signal, settled in ((self.scores.threshold_moved, False), (self.scores.threshold_settled, True)):
+            signal.connect(partial(self._line_moved, settled))
         self.more = QPushButton()
         self.more.setProperty("flat", True)
         self.more.clicked.connect(self._toggle_all)
@@ -229,6 +229,9 @@ class LabelInspector(Column):
             parts.append(self.tr("neutral sentences {0}").format(percent(ranked.unknown)))
         parts.append(self.tr("temperature 1/{0:.0f}").format(ranked.temperature))
         return "  ·  ".join(parts)
+
+    def _line_moved(self, settled: bool, value: float) -> None:
+        self.min_probability_moved.emit(round(value, 3), settled)
 
     def _choose(self, name: str) -> None:
         self._chosen = name

@@ -3,7 +3,7 @@
 from functools import partial
 
 import numpy as np
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject
 
 from desktop_app.catalog import Answer, Catalog
 from desktop_app.figures import percent
@@ -22,8 +22,6 @@ _BARS = ("min_probability", "min_margin", "min_known", "background", "mode")
 
 class Outlook(QObject):
     """Between session, engine and inspector; it holds nothing but the last lesson."""
-
-    label_chosen = Signal(str)
 
     def __init__(
         self, session: Session, engine: LabelEngine, inspector: LabelInspector, parent: QObject | None = None
@@ -44,7 +42,7 @@ class Outlook(QObject):
         inspector.background_asked.connect(lambda on: session.settings.set("background", on))
         inspector.mode_asked.connect(lambda mode: session.settings.set("mode", mode))
         inspector.suggestion_taken.connect(self._take_lesson)
-        inspector.label_chosen.connect(self._choose)
+        inspector.label_chosen.connect(session.select_label)
         self.show_bars()
         self._show_photo()
 
@@ -90,10 +88,6 @@ class Outlook(QObject):
         several = focus.question.mode == "multi" and mark is Mark.LABEL
         holding = self._session.answers.given(focus.photo) if several else ()
         return Ranked(bars, mark, float(scores.margin[0]), focus.question.scale, neutral, holding)
-
-    def _choose(self, name: str) -> None:
-        self._session.select_label(name)
-        self.label_chosen.emit(name)
 
     # --- the bars
 

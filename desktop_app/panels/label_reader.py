@@ -27,7 +27,6 @@ class PhotoReader(QObject):
     said_changed = Signal()
     started_over = Signal()  # another list of photos, or another model
     failed = Signal(object)  # UserError
-    waiting_changed = Signal()
 
     def __init__(self, session: Session, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -131,7 +130,6 @@ class PhotoReader(QObject):
         if self._awake and count:
             self.folder.grow(count)
             self._look_next()
-            self.waiting_changed.emit()
 
     def _look_next(self) -> None:
         count = self.folder.count
@@ -212,7 +210,6 @@ class PhotoReader(QObject):
             self.failed.emit(as_user_error(job.error, self.tr("The photos could not be looked at")))
         else:
             self._start_fill()
-        self.waiting_changed.emit()
 
     def _came_in(self, generation: int, places: tuple[int, ...], outcome: Outcome) -> None:
         if generation != self.generation:
@@ -233,4 +230,3 @@ class PhotoReader(QObject):
             self.session.report_failure(self.session.photos[places[i]], UserError(reason))
         if looked.have.any():
             self.came.emit(np.asarray(places, np.int64)[looked.have])
-        self.waiting_changed.emit()

@@ -37,7 +37,6 @@ class Review(QObject):
     """
 
     failed = Signal(object)  # UserError
-    steps_changed = Signal()
 
     def __init__(
         self, session: Session, reader: PhotoReader, book: LabelBook, parent: QObject | None = None
@@ -204,14 +203,12 @@ class Review(QObject):
         else:
             self._book.redo()
         self._travelling = False
-        self.steps_changed.emit()
 
     def _stepped(self, step: _Decision | None) -> None:
         if not self._travelling:
             self._done.append(step)
             del self._done[:-KEEP_CHANGES]  # what the catalogue has forgotten cannot be taken back
             self._undone.clear()
-            self.steps_changed.emit()
 
     def _travel(self, step: _Decision, *, back: bool) -> None:
         folder = self._reader.folder

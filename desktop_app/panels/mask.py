@@ -50,6 +50,7 @@ class MaskPanel(Panel):
         self.engine = MaskEngine(session, self)
         self.files = MaskFiles(session, self)
         self.result: MaskResult | None = None
+        self._result_of: Seen | None = None
         self._explained: Seen | None = None
         self.work = MaskWork(session, self.engine, self.book)
         self.body.addWidget(self.work)
@@ -61,6 +62,7 @@ class MaskPanel(Panel):
         self._wire_work()
         self._wire_side()
         self._show_recipe()
+        self._show_undo()
 
     def _wanted_model(self) -> Wanted:
         return Wanted(
@@ -84,6 +86,9 @@ class MaskPanel(Panel):
         engine.failed.connect(self._failed)
         book.mask_changed.connect(self._mask_changed)
         book.recipe_changed.connect(self._show_recipe)
+        # Not with the mask: a step changes that before it stands on the stack.
+        for stepped in (book.stack.indexChanged, book.stack.undoTextChanged, book.stack.redoTextChanged):
+            stepped.connect(self._show_undo)
         self.files.loaded.connect(book.load)
         self.models.listed.connect(self.work.compare.show_models)
         for source in (self.models, self.work.sweep, self.work.compare, self.files):
@@ -139,6 +144,7 @@ class MaskPanel(Panel):
     def _nothing(self, words: str) -> None:
         self.engine.forget()
         self._show_result(None)
+        self.work.compare.show_b(None)
         self.side.show_why(None)
         self.work.stage.clear(words)
         self.work.sweep.show_for(None)
@@ -161,8 +167,15 @@ class MaskPanel(Panel):
         self.work.sweep.show_for(seen)
         self._mask_changed()
 
-    def _failed(self, error: UserError) -> None:
-        self._nothing(self.tr("Nothing could be painted."))
+    def _failed(self, kind: str, error: UserError) -> None:
+        words = self.tr("Nothing could be painted.")
+        if kind == "look":
+            self._nothing(words)
+        elif kind == "paint":
+            self._show_result(None)
+            self.work.stage.wait(words)
+        elif kind == "compare":
+            self.work.compare.show_b(None)
         self.show_error(error)
 
     # --- the mask
@@ -195,9 +208,11 @@ class MaskPanel(Panel):
         self.book.begin_gesture()
         self.set_ratio(ratio)
 
+    def _show_undo(self, *_: object) -> None:
+        self.side.show_undo(self.book.undo_words())
+
     def _mask_changed(self) -> None:
         mask, seen = self.book.mask, self.engine.now
-        self.side.show_undo(self.book.undo_words())
         if mask is None or seen is None:
             return
         patches: Hidden = mask.of_patches(*seen.frame.grid)
@@ -209,6 +224,8 @@ class MaskPanel(Panel):
         if self.active:
             self.engine.paint(mask)
             self.work.compare.ask()
+        else:
+            self.mark_stale()
 
     def _painted(self, result: "MaskResult") -> None:
         self.work.stage.show_result(result)
@@ -218,7 +235,7 @@ class MaskPanel(Panel):
             self.engine.explain(self.book.recipe.seed)
 
     def _show_result(self, result: "MaskResult | None") -> None:
-        self.result = result
+        self.result, self._result_of = result, self.engine.now
         self.side.show_result(result)
         self.work.compare.show_a(result)
         self.pointer.set_result(result)
@@ -232,7 +249,7 @@ class MaskPanel(Panel):
 
     def _tab_changed(self, tab: int) -> None:
         if tab == COMPARE:
-            self.work.compare.show_a(self.result)
+            self.work.compare.show_a(self._present())
             self.work.compare.ask()
 
     # --- files and commands
@@ -257,7 +274,12 @@ class MaskPanel(Panel):
         recipe, steps = self.book.recipe, tuple(self.work.sweep.steps)
         name = self.engine.now.photo.path.stem if self.engine.now is not None else "mask"
         high = float(max(self.work.stage.high, 1))
-        return Shown(name, self.book.mask, self.result, steps, recipe.ratio, recipe.seed, high)
+        seed = None if recipe.loaded is not None or self.book.painted else recipe.seed
+        return Shown(name, self.book.mask, self._present(), steps, seed, high)
+
+    def _present(self) -> "MaskResult | None":
+        """The result, if it is of the photo and the model that are looked at now: an answer takes its time."""
+        return self.result if self._result_of is self.engine.now else None
 
     def _menu_at(self, what: What, point: QPoint) -> None:
         self.files.menu(self.shown(), what).popup(point)

@@ -68,11 +68,6 @@ class MaskBook(QObject):
         return self._mask
 
     @property
-    def base(self) -> Mask | None:
-        """The mask without the strokes."""
-        return self._base
-
-    @property
     def unit(self) -> int:
         """The side of a cell in px of the model's picture."""
         if self.frame is None:

@@ -1,5 +1,6 @@
 """Two models, or two strategies, side by side on the same photo and at the same ratio."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
@@ -20,6 +21,7 @@ from models.tasks.masks import Strategy, make_mask
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from desktop_app.panels.mask_engine import Seen
     from desktop_app.work import Outcome
     from models.runtime import Model
     from models.spec import ModelSpec
@@ -45,6 +47,7 @@ class MaskCompare(QWidget):
         self._model: Model | None = None
         self.a: MaskResult | None = None
         self.b: MaskResult | None = None
+        self._of: dict[str, Seen | None] = {"a": None, "b": None}  # the photo and model that they are of
         self.on_screen = False
         self.model = QComboBox()
         self.model.setMinimumContentsLength(14)
@@ -96,18 +99,22 @@ class MaskCompare(QWidget):
         for spec in specs:
             self.model.addItem(spec.title, spec.id)
         self.model.setCurrentIndex(max(0, self.model.findData(chosen)))
+        if self.model.currentData() != chosen:
+            self.choose_model("")
 
     def choose_model(self, name: str) -> None:
         """Another model for B ("" for that of A); it is opened in the background."""
         self.model.setCurrentIndex(max(0, self.model.findData(name)))
         if name:
             self.words.set_words(self.tr("Opening the model…"))
-            self._engine.open_other(name, self._opened)
+            self._engine.open_other(name, partial(self._opened, name))
         else:
             self._model = None
             self.ask()
 
-    def _opened(self, outcome: "Outcome") -> None:
+    def _opened(self, name: str, outcome: "Outcome") -> None:
+        if self.model.currentData() != name:
+            return  # another one was chosen while it opened
         if outcome.error is not None:
             self._model = None
             self.model.setCurrentIndex(0)
@@ -139,12 +146,12 @@ class MaskCompare(QWidget):
 
     def show_a(self, result: "MaskResult | None") -> None:
         """What the present model painted."""
-        self.a = result
+        self.a, self._of["a"] = result, self._engine.now
         self._show()
 
     def show_b(self, result: "MaskResult | None") -> None:
         """What the other one painted."""
-        self.b = result
+        self.b, self._of["b"] = result, self._engine.now
         self._show()
 
     def _show(self) -> None:
@@ -153,15 +160,17 @@ class MaskCompare(QWidget):
         from models.tasks.mask_export import Pane as What
         from models.tasks.mask_export import picture
 
-        both = [result for result in (self.a, self.b) if result is not None]
+        # Two photos have nothing to say of each other: the one that is late waits.
+        a = self.a if self._of["a"] is self._engine.now else None
+        b = self.b if self._of["b"] is self._engine.now else None
+        both = [result for result in (a, b) if result is not None]
         high = round_high(both)
-        for i, result in enumerate((self.a, self.b)):
+        for i, result in enumerate((a, b)):
             self.views[i].set_image(None if result is None else result.pasted)
             shown = None if result is None else picture(result, What.ERROR, high=float(high))
             self.views[i + 2].set_image(shown, smooth=False)
             self._legends[i].set_high(high if both else 0)
-        if self.a is not None and self.b is not None:
-            self.words.set_words(self._verdict(self.a, self.b))
+        self.words.set_words("" if a is None or b is None else self._verdict(a, b))
 
     def _verdict(self, a: "MaskResult", b: "MaskResult") -> str:
         said = mask_words.decibel(a.score.psnr), mask_words.decibel(b.score.psnr)

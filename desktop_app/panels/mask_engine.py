@@ -75,7 +75,7 @@ class MaskEngine(QObject):
     painted = Signal(object)  # MaskResult
     compared = Signal(object)  # MaskResult of the second model or strategy
     explained = Signal(object)  # Why75
-    failed = Signal(object)  # UserError
+    failed = Signal(str, object)  # of which question ("look", "paint", "compare", "why"), UserError
 
     def __init__(self, session: Session, parent: QObject | None = None) -> None:
         super().__init__(parent)

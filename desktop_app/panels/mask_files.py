@@ -31,8 +31,7 @@ class Shown:
     mask: Mask | None
     result: "MaskResult | None"
     steps: tuple[SweepStep, ...]
-    ratio: float
-    seed: int
+    seed: int | None  # None where the mask is not chance's alone
     high: float  # the end of the error map's legend
 
 
@@ -136,7 +135,10 @@ def _write_animation(shown: Shown, path: Path) -> None:
 
 
 def _write_numbers(shown: Shown, path: Path) -> None:
-    steps = shown.steps or (SweepStep(shown.ratio, shown.seed, _result(shown), 1, 1),)
+    steps = shown.steps
+    if not steps:
+        result = _result(shown)
+        steps = (SweepStep(result.mask.ratio, shown.seed, result, 1, 1),)
     mask_export.save_csv(steps, path)
 
 

@@ -1,5 +1,6 @@
 """The panels' questions that need a dialog, each behind one function, so that a test replaces that function alone."""
 
+import re
 from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication
@@ -31,8 +32,28 @@ def ask_open(parent: QWidget, title: str, kinds: str, folder: str = "") -> str:
 
 
 def ask_save(parent: QWidget, title: str, kinds: str, suggested: str = "") -> str:
-    """A file to write, "" when cancelled; a bare name is proposed in the folder of the last file."""
-    return _Place.keep(QFileDialog.getSaveFileName(parent, title, _Place.start(suggested), kinds)[0])
+    """A file to write, "" when cancelled; a bare name is proposed in the folder of the last file.
+
+    Where several kinds are offered, a name without a suffix takes that of the kind that was chosen.
+    """
+    chosen, kind = QFileDialog.getSaveFileName(parent, title, _Place.start(suggested), kinds)
+    if chosen and ";;" in kinds and not Path(chosen).suffix:
+        suffix = suffix_of(kind)
+        # The dialog has asked about the name as it was typed.
+        if (
+            suffix
+            and Path(chosen + suffix).exists()
+            and not ask_replace(parent, title, Path(chosen + suffix).name)
+        ):
+            return ""
+        chosen += suffix
+    return _Place.keep(chosen)
+
+
+def suffix_of(kind: str) -> str:
+    """The first suffix of one of Qt's name filters: ".png" of "Mask as PNG (*.png)", "" of "All files (*)"."""
+    found = re.search(r"\(\*(\.\w+)", kind)
+    return found[1] if found else ""
 
 
 def ask_folder(parent: QWidget, title: str, folder: str = "") -> str:

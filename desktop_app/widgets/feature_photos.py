@@ -26,6 +26,7 @@ class FeaturePhotos(QWidget):
         self._photos: tuple[tuple[str, float], ...] = ()
         self._at = 0
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setMouseTracking(True)  # for the tip with the path
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setAccessibleName(self.tr("Photos that excite this channel most"))
         theme.current().changed.connect(self.update)

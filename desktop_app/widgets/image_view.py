@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PySide6.QtCore import QObject, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QObject, QPoint, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
+    QContextMenuEvent,
     QEnterEvent,
     QFocusEvent,
     QImage,
@@ -73,6 +74,7 @@ class ImageView(QWidget):
     stroke_moved = Signal(float, float)
     stroke_ended = Signal()
     activated = Signal()  # double click
+    menu_asked = Signal(QPoint)  # where on the screen
 
     def __init__(self, parent: QWidget | None = None, *, lens: Lens | None = None) -> None:
         super().__init__(parent)
@@ -89,6 +91,7 @@ class ImageView(QWidget):
         self._place: tuple[float, float] | None = None
         self._words = ""
         self._drag: QPointF | None = None
+        self._resting = self.cursor()  # what a drag gives back
         self._painting = False
         self._scaled: tuple[tuple[Any, ...], QPixmap] | None = None
         theme.current().changed.connect(self.update)
@@ -257,6 +260,8 @@ class ImageView(QWidget):
             self._painting = True
             self.stroke_started.emit(*place, event.button() == Qt.MouseButton.RightButton or bool(alt))
         else:
+            if self._drag is None:
+                self._resting = self.cursor()
             self._drag = event.position()
             self.setCursor(
                 Qt.CursorShape.ClosedHandCursor if self.lens.zoom > 1 else Qt.CursorShape.ArrowCursor
@@ -266,6 +271,8 @@ class ImageView(QWidget):
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         place = self.place_at(event.position())
+        if self._painting and not event.buttons():
+            self._end_stroke()  # a menu or another window has had the release
         if self._painting:
             if place:
                 self.stroke_moved.emit(*place)
@@ -278,10 +285,19 @@ class ImageView(QWidget):
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         if self._painting:
-            self._painting = False
-            self.stroke_ended.emit()
-        self._drag = None
-        self.unsetCursor()
+            self._end_stroke()
+        if self._drag is not None:
+            self._drag = None
+            self.setCursor(self._resting)
+
+    def _end_stroke(self) -> None:
+        self._painting = False
+        self.stroke_ended.emit()
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        # The right button is a brush where one can paint: the menu is at the picture's name, and on the menu key.
+        if not self.paint_mode or event.reason() == QContextMenuEvent.Reason.Keyboard:
+            self.menu_asked.emit(event.globalPos())
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         if self.paint_mode:

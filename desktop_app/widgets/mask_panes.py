@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from PySide6.QtCore import QPoint, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QLinearGradient, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtGui import QColor, QContextMenuEvent, QLinearGradient, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from desktop_app import theme
@@ -105,8 +105,10 @@ class Pane(QWidget):
         row.addWidget(self.button)
         column.addLayout(row)
         column.addWidget(view, 1)
-        view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
-        view.customContextMenuRequested.connect(lambda point: self.menu_asked.emit(view.mapToGlobal(point)))
+        view.menu_asked.connect(self.menu_asked)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        self.menu_asked.emit(event.globalPos())  # at the name
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         # Half a hint says nothing; the name needs the room.

@@ -1,7 +1,7 @@
 """One wide slider for the mask ratio, with the share in large figures and ticks that can be clicked."""
 
 from PySide6.QtCore import QPoint, QRect, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
@@ -68,6 +68,13 @@ class _Ticks(QWidget):
 class _Slider(QSlider):
     """A click on the groove jumps there and drags on, as a hand expects of a wide slider."""
 
+    key_pressed = Signal()  # not again and again while it is held
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if not event.isAutoRepeat():
+            self.key_pressed.emit()
+        super().keyPressEvent(event)
+
     def mousePressEvent(self, event: QMouseEvent) -> None:
         if event.button() == Qt.MouseButton.LeftButton:
             option = QStyleOptionSlider()
@@ -119,6 +126,7 @@ class RatioBar(QWidget):
         row.addLayout(right, 1)
         self.slider.valueChanged.connect(self._moved)
         self.slider.sliderPressed.connect(self.started)
+        self.slider.key_pressed.connect(self.started)
         self._ticks.chosen.connect(self._jump)
         self.set_share(0.75, 0, 0)
 

@@ -30,6 +30,7 @@ class ScoreBars(QWidget):
 
     chosen = Signal(str)
     threshold_moved = Signal(float)
+    threshold_settled = Signal(float)  # the hand has let go
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -180,6 +181,8 @@ class ScoreBars(QWidget):
             self.update()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        if self._dragging and self._threshold is not None:
+            self.threshold_settled.emit(self._threshold)
         self._dragging = False
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

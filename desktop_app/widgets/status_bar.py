@@ -20,7 +20,6 @@ _MESSAGE_FOR = 12_000  # ms
 class StatusBar(QStatusBar):
     """Listens to work, shelf and notify; says nothing it has not heard from them."""
 
-    settings_asked = Signal()
     said = Signal(str)  # a message as it stands in the bar, "" when it has gone
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:

@@ -14,7 +14,6 @@ from desktop_app.widgets.section import ElidedLabel
 class TopBar(QFrame):
     """Says folder, number of photos and filter in words; the buttons are those of the window's actions."""
 
-    open_clicked = Signal()
     search_left = Signal()  # the keys are to go to the photos
 
     def __init__(self, session: Session, open_: QAction, export: QAction, inspector: QAction) -> None:

@@ -7,7 +7,8 @@ never runs it again.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -322,9 +323,15 @@ class Scanned:
     error: ImageError | None = None
 
 
-def scan(cache: FeatureCache, paths: Iterable[Path], name: str) -> Iterator[Scanned]:
+def scan(
+    cache: FeatureCache,
+    paths: Iterable[Path],
+    name: str,
+    turn: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> Iterator[Scanned]:
     """Run photos up to the layer `name`, one event each; a photo that cannot be read brings its error.
 
+    `turn` is entered around each run of the network, and not while a photo is decoded.
     ModelError where the network gives no numbers.
     """
     import torch
@@ -337,7 +344,7 @@ def scan(cache: FeatureCache, paths: Iterable[Path], name: str) -> Iterator[Scan
             yield Scanned(path, done, len(chosen), None, error)
             continue
         first = next(cache.module.parameters())
-        with torch.inference_mode():
+        with turn(), torch.inference_mode():
             tensor = torch.from_numpy(pixels)[None].to(first.device, first.dtype)
             output = cache.trunk.features(tensor, upto=name)[name]
             maxima = output[0].amax(dim=(1, 2)).float().clamp(-LARGEST, LARGEST)

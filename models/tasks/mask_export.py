@@ -159,7 +159,8 @@ def to_csv(steps: Sequence[SweepStep]) -> str:
             result.tokens_seen,
             f"{result.compute_saved:.4f}",
         ]
-        writer.writerow([f"{step.ratio:g}", step.seed, *counts, *scores])
+        seed = "" if step.seed is None else step.seed
+        writer.writerow([f"{step.ratio:g}", seed, *counts, *scores])
     return text.getvalue()
 
 

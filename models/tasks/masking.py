@@ -252,7 +252,8 @@ class SweepStep:
     """One result of a sweep, and how far the sweep is."""
 
     ratio: float
-    seed: int
+    seed: int | None
+    """None where the mask was painted or loaded."""
     result: MaskResult
     done: int
     total: int

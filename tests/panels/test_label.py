@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import ExifTags, Image
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
@@ -321,6 +321,20 @@ def test_the_line_after_an_edit_goes_when_it_no_longer_speaks_of_what_is_shown(
     app.wait_for_photos(2)
     app.wait_answered()
     assert app.change_line() == "", "another folder"
+
+
+def test_the_line_over_the_answers_is_kept_when_the_hand_lets_go(app: LabelRobot) -> None:
+    scores, settings = app.label.look.scores, app.program.settings
+    left, length = scores._track()
+    start, end = (QPoint(round(x), 30) for x in (scores._line_x(), left + 0.6 * length))
+    QTest.mousePress(scores, Qt.MouseButton.LeftButton, pos=start)
+    QTest.mouseMove(scores, end)
+    assert settings.min_probability == 0.0, "written when the hand lets go"
+    assert app.label.engine.bars().min_probability == pytest.approx(0.6, abs=0.01)
+    QTest.mouseRelease(scores, Qt.MouseButton.LeftButton, pos=end)
+    assert settings.min_probability == pytest.approx(0.6, abs=0.01)
+    settings.set("min_probability", 0.2)
+    assert app.label.engine.bars().min_probability == 0.2, "what the hand has let go of is past"
 
 
 def test_dragging_a_bar_counts_as_one_edit_and_is_kept_when_let_go(app: LabelRobot) -> None:

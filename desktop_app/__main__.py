@@ -171,17 +171,19 @@ def _unexpected(
 
 
 def _translate(app: QApplication, language: str) -> None:
-    """Load the translation of this program and of Qt's own words, where there is one."""
+    """Load the translation of this program, where there is one, and with it that of Qt's own words: alone they would
+    put a “Cancel” of another language beside our English."""
     locale = QLocale(language) if language else QLocale()
     if locale.language() == QLocale.Language.English:
         return
     for name, folder in (
-        ("qtbase", QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)),
         ("pinhole", str(paths.resource("translations"))),
+        ("qtbase", QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)),
     ):
         translator = QTranslator(app)
-        if translator.load(locale, name, "_", folder):
-            app.installTranslator(translator)
+        if not translator.load(locale, name, "_", folder):
+            return
+        app.installTranslator(translator)
 
 
 if __name__ == "__main__":

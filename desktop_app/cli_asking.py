@@ -24,7 +24,8 @@ def recipe_of(arguments: argparse.Namespace, labels: Sequence[Label] | None = No
     """The recipe of --labels, --templates-file and the bars; ``labels`` where the command knows them better.
 
     The bars are the program's own unless they are given, not those a person last dragged to in the window: a script
-    gives the same answers tomorrow. A --recipe brings its own; what is given beside it stands over it.
+    asks the same tomorrow. (The model is the one last chosen in the window unless --model names it.) A --recipe brings
+    its own; what is given beside it stands over it.
     """
     asked = tuple(labels) if labels is not None else labels_of(arguments)
     declared = Settings.DECLARED

@@ -19,9 +19,13 @@ if TYPE_CHECKING:
 COMMANDS = ("mask", "features", "explain")
 
 
+def _parser(commands: Any, name: str, what: str) -> Any:
+    return commands.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
+
+
 def add_commands(commands: Any) -> None:
     """Declare the commands."""
-    mask = commands.add_parser("mask", help="hide parts of a photo and let a model paint them back")
+    mask = _parser(commands, "mask", "hide parts of a photo and let a model paint them back")
     mask.add_argument("photo", metavar="PHOTO", type=path)
     mask.add_argument(
         "--ratio", metavar="R", type=share, default=0.75, help="how much is hidden, 0 to 1 (0.75)"
@@ -41,18 +45,24 @@ def add_commands(commands: Any) -> None:
     add_model_options(mask)
     mask.set_defaults(run=run_mask)
 
-    features = commands.add_parser("features", help="what fires where in a ConvNeXt")
+    features = _parser(commands, "features", "what fires where in a ConvNeXt")
     features.add_argument("photo", metavar="PHOTO", type=path)
     features.add_argument("--layer", metavar="L", help="a layer by name (the last); “list” shows them all")
     features.add_argument("--top", metavar="N", type=positive, default=16, help="how many channels (16)")
-    features.add_argument("--order", choices=("activation", "variance", "index"), default="activation")
+    features.add_argument(
+        "--order",
+        choices=("activation", "variance", "index"),
+        default="activation",
+        help="which channels come first: the strongest (activation), those that differ most over the photo (variance), "
+        "or as the network has them (index)",
+    )
     features.add_argument("--out", metavar="PNG", type=path, help="write these channels as one picture")
     features.add_argument("--npz", metavar="FILE", type=path, help="write the layer's numbers for numpy")
     features.add_argument("--json", action="store_true", help="for other programs")
     add_model_options(features)
     features.set_defaults(run=_run_features)
 
-    explain = commands.add_parser("explain", help="which places of a photo speak for a label")
+    explain = _parser(commands, "explain", "which places of a photo speak for a label")
     explain.add_argument("photo", metavar="PHOTO", type=path)
     explain.add_argument(
         "--label",
@@ -65,7 +75,12 @@ def add_commands(commands: Any) -> None:
         "--out", metavar="PNG", type=path, required=True, help="write the photo with the map over it"
     )
     explain.add_argument("--layer", metavar="L", help="at this layer (the last)")
-    explain.add_argument("--method", choices=("grad_cam", "cam"), default="grad_cam")
+    explain.add_argument(
+        "--method",
+        choices=("grad_cam", "cam"),
+        default="grad_cam",
+        help="by the gradient at that layer (grad_cam), or by the weights of the last one alone (cam)",
+    )
     add_model_options(explain)
     explain.set_defaults(run=_run_explain)
 
@@ -143,7 +158,7 @@ def _mask_numbers(result: "MaskResult", arguments: argparse.Namespace) -> dict[s
 
 def _mask_words(result: "MaskResult") -> str:
     rows = [("painted by the model", result.score), ("filled with the mean", result.mean_fill)]
-    rows.append(("copied from neighbours", result.bilinear))
+    rows.append(("interpolated", result.bilinear))
     hidden, total = int(result.patches.sum()), result.patches.size
     head = f"{hidden} of {total} patches hidden; the encoder saw {result.tokens_seen}"
     saved = f" and was spared {percent(result.compute_saved)} of its work" if result.compute_saved else ""

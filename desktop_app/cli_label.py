@@ -62,7 +62,7 @@ def _add_asking(parser: argparse.ArgumentParser, *, required: bool) -> None:
     labels.add_argument(
         "--labels-file", metavar="FILE", type=path, help="a text file, one label a line, or a CSV"
     )
-    labels.add_argument("--label-list", metavar="NAME", help="a list that ships: everyday, animals, food, …")
+    labels.add_argument("--label-list", metavar="NAME", help="everyday, animals, food, …, or your own")
     labels.add_argument(
         "--recipe", metavar="FILE", type=path, help="labels, templates and bars as the window saves them"
     )
@@ -91,7 +91,12 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--long", action="store_true", help="one CSV line for each photo and label")
     group.add_argument("--bom", action="store_true", help="mark the CSV for Excel")
     group.add_argument("--absolute", action="store_true", help="whole paths in the CSV")
-    group.add_argument("--top-k", metavar="K", type=positive, help="how many labels of a photo are shown")
+    group.add_argument(
+        "--top-k",
+        metavar="K",
+        type=positive,
+        help="how many labels of a photo are shown (1), and are in a --long CSV (all)",
+    )
     group.add_argument("--quiet", action="store_true", help="no progress and no list of answers")
 
 

@@ -27,10 +27,21 @@ _WORDS = {
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """--model, --device, --precision and --engine."""
     group = parser.add_argument_group("how it runs")
-    group.add_argument("--model", metavar="ID_OR_FOLDER", type=given, help="see pinhole models")
-    group.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), help="where the model runs")
-    group.add_argument("--precision", choices=("auto", "float32", "bfloat16", "float16", "int8"))
-    group.add_argument("--engine", choices=("auto", "torch", "onnxruntime"))
+    group.add_argument(
+        "--model",
+        metavar="ID_OR_FOLDER",
+        type=given,
+        help="see pinhole models (the one last chosen in the window)",
+    )
+    group.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), help="where it runs (the setting)")
+    group.add_argument(
+        "--precision",
+        choices=("auto", "float32", "bfloat16", "float16", "int8"),
+        help="in which numbers it computes (the setting; auto is the fastest whose answers hold)",
+    )
+    group.add_argument(
+        "--engine", choices=("auto", "torch", "onnxruntime"), help="what computes (the setting)"
+    )
 
 
 def positive(text: str) -> int:
@@ -82,7 +93,7 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
 
 def model_folders(arguments: argparse.Namespace, more: Sequence[Path] = ()) -> tuple[Path, ...]:
     """Where models are looked for besides the bundled ones: the person's own, those of the settings, and ``more``."""
-    return (paths.models_dir(), *map(Path, settings_of(arguments).model_folders), *more)
+    return (*settings_of(arguments).model_places(), *more)
 
 
 def spec_for(arguments: argparse.Namespace, capability: Capability) -> "ModelSpec":

@@ -1,4 +1,4 @@
-"""The sheet of all keys: those of the menus, and those that a panel's own widgets take."""
+"""The sheet of keys: those of the menus, and those of each panel."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING

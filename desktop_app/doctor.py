@@ -18,6 +18,7 @@ from typing import Any
 
 from desktop_app import paths
 from desktop_app.catalog_store import CatalogError, damage
+from desktop_app.settings import Settings
 from desktop_app.version import version
 from models import devices
 from models.decode import available_memory
@@ -164,7 +165,7 @@ def _device() -> Iterator[Finding]:
 def _models() -> Iterator[Finding]:
     from models.registry import list_models, list_problems
 
-    extra = (paths.models_dir(),)
+    extra = Settings(paths.settings_file(), only_read=True).model_places()
     specs = list_models(extra)
     for spec in specs:
         abilities = ", ".join(sorted(str(one).replace("_", " ") for one in spec.capabilities))

@@ -95,11 +95,8 @@ class ModelShelf(QObject):
 
     def look_for_models(self) -> None:
         """List the model folders on the io lane; `specs_changed` when they are known."""
-        extra = self._folders()
+        extra = self._settings.model_places()
         self._work.latest("models", partial(_list, extra), self._listed, lane="io")
-
-    def _folders(self) -> tuple[Path, ...]:
-        return (paths.models_dir(), *(Path(folder) for folder in self._settings.model_folders))
 
     def _listed(self, outcome: "Outcome") -> None:
         if outcome.error is None:
@@ -126,7 +123,7 @@ class ModelShelf(QObject):
     ) -> "Callable[[], Model]":
         values = self._settings
         how = str(values.device), str(values.precision), str(values.engine)
-        return partial(_open, capability, chosen, self._folders(), *how, progress)
+        return partial(_open, capability, chosen, self._settings.model_places(), *how, progress)
 
     def _progressed(self, capability: str, words: str, done: float) -> None:
         """Called on the model lane while a model is opened."""

@@ -71,5 +71,5 @@ def log_file() -> Path:
 
 
 def resource(name: str) -> Path:
-    """A file that ships with the program, such as `resource("prompt_sets/photo.txt")`."""
+    """A file that ships with the program, such as `resource("prompts/2-photo.txt")`."""
     return Path(str(importlib.resources.files("resources").joinpath(name)))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from desktop_app import paths
 from desktop_app.settings_store import SCHEMA, Setting, Store
 from models.spec import Capability
 
@@ -38,6 +41,7 @@ class Settings(Store):
         QT_TRANSLATE_NOOP("Settings", "Language"),
         QT_TRANSLATE_NOOP("Settings", "A code such as en or zh_CN; empty: as the system has it."),
         group="look",
+        shown=False,  # until there is a translation to choose
     )
     thumbnail_size = Setting(
         "int",
@@ -164,9 +168,12 @@ class Settings(Store):
     welcomed = Setting("bool", False, shown=False)
     panel = Setting("text", "", shown=False)
     window_geometry = Setting("text", "", shown=False)
-    window_state = Setting("text", "", shown=False)
     inspector_shown = Setting("bool", True, shown=False)
     inspector_width = Setting("int", 320, low=120, high=4000, shown=False)
+
+    def model_places(self) -> tuple[Path, ...]:
+        """Where models are looked for besides the bundled ones: the person's own, and the folders of the setting."""
+        return (paths.models_dir(), *map(Path, self.model_folders))
 
     def remember_folder(self, folder: str, keep: int = 12) -> None:
         """Put the folder first among the recent ones."""

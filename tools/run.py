@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 
-
-def has_display() -> bool:
-    if sys.platform in ("darwin", "win32"):
-        return True
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+from desktop_app.doctor import display_problem
 
 
 def main() -> int:
-    if has_display():
+    if not display_problem():
         return subprocess.call([sys.executable, "-m", "desktop_app", *sys.argv[1:]])
     print(
         "There is no display here, so the window cannot open. Labelling the sample photos instead:",

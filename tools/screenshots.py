@@ -1,6 +1,6 @@
 """Take the pictures of the README from the running program: light and dark, at 1280x800 and at 200 %.
 
-    python tools/screenshots.py [--out docs/screenshots] [--only label-dark ...]
+    python tools/screenshots.py [--out docs/screenshots] [--panel NAME ...] [--scale N ...]
 
 Each scale is a process of its own, because Qt takes the scale factor at its start. A home of its own keeps the person's
 settings out of the pictures.

@@ -37,7 +37,10 @@ class FeaturesPanel(Panel):
     keys = (
         (QT_TRANSLATE_NOOP("Panel", "Ways to look"), "1 … 5"),
         (QT_TRANSLATE_NOOP("Panel", "From channel to channel"), QT_TRANSLATE_NOOP("Panel", "Arrows")),
-        (QT_TRANSLATE_NOOP("Panel", "A stage up or down"), QT_TRANSLATE_NOOP("Panel", "Page Up, Page Down")),
+        (
+            QT_TRANSLATE_NOOP("Panel", "A stage up or down"),
+            QT_TRANSLATE_NOOP("Panel", "Page Up, Page Down, Shift and arrows"),
+        ),
     )
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:

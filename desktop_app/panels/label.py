@@ -44,6 +44,15 @@ class LabelPanel(Panel):
     keys = (
         (QT_TRANSLATE_NOOP("Panel", "Give one of the first nine labels"), "1 … 9"),
         (QT_TRANSLATE_NOOP("Panel", "Take the label away"), "0"),
+        (QT_TRANSLATE_NOOP("Panel", "In the lists: edit, switch, remove"), "F2, Space, Delete"),
+        (
+            QT_TRANSLATE_NOOP("Panel", "In the lists: move up or down"),
+            QT_TRANSLATE_NOOP("Panel", "Alt and arrows"),
+        ),
+        (
+            QT_TRANSLATE_NOOP("Panel", "A bar: by one hundredth, by a tenth"),
+            QT_TRANSLATE_NOOP("Panel", "Arrows, Page Up and Down"),
+        ),
         (
             QT_TRANSLATE_NOOP("Panel", "Back to the grid, and to all photos"),
             QT_TRANSLATE_NOOP("Panel", "Escape"),

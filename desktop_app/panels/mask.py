@@ -303,11 +303,14 @@ class MaskPanel(Panel):
 
     def do_zoom(self) -> None:
         """All pictures together, closer and back."""
-        self.work.stage.canvas.toggle_zoom()
+        if self.work.panes is not None:
+            self.work.stage.canvas.toggle_zoom()
 
     def do_assign(self, digit: int) -> None:
         """1 to 5 show one picture alone, 0 (and the same digit again) all of them."""
         panes = self.work.panes
+        if panes is None:
+            return
         if 1 <= digit <= len(panes.panes):
             panes.show_alone(None if panes.alone == digit - 1 else digit - 1)
         elif digit == 0:

@@ -177,7 +177,7 @@ class MaskInspector(Column):
 
     def show_result(self, result: "MaskResult | None") -> None:
         """The figures of a reconstruction and what they mean."""
-        names = (self.tr("the model"), self.tr("neighbours"), self.tr("mean colour"))
+        names = (self.tr("the model"), self.tr("interpolation"), self.tr("mean colour"))
         if result is None:
             self.figures.set_rows([(name, "", "") for name in names])
             self.verdict.setText(self.tr("The figures come with the first picture."))

@@ -38,7 +38,7 @@ def verdict(result: "MaskResult") -> str:
     ahead = result.score.psnr - result.bilinear.psnr
     share = result.score.mse / result.mean_fill.mse if result.mean_fill.mse else 1.0
     if math.isnan(ahead) or math.isinf(ahead):
-        return translate("MaskWords", "The hidden patches are so even that copying brings them back.")
+        return translate("MaskWords", "The hidden patches are so even that interpolation brings them back.")
     if share > 0.995:
         lead = translate("MaskWords", "The model is no better here than filling in the mean colour")
     else:
@@ -46,14 +46,14 @@ def verdict(result: "MaskResult") -> str:
             "MaskWords", "The model leaves {share} of the error that filling in the mean colour leaves"
         ).format(share=percent(share))
     if ahead >= 0.1:
-        return translate(
-            "MaskWords", "{lead}, and is {ahead:.1f} dB better than copying the neighbours."
-        ).format(lead=lead, ahead=ahead)
+        return translate("MaskWords", "{lead}, and is {ahead:.1f} dB better than interpolation.").format(
+            lead=lead, ahead=ahead
+        )
     if ahead <= -0.1:
-        return translate("MaskWords", "{lead}, and copying the neighbours is {ahead:.1f} dB better.").format(
+        return translate("MaskWords", "{lead}, and interpolation is {ahead:.1f} dB better.").format(
             lead=lead, ahead=-ahead
         )
-    return translate("MaskWords", "{lead}, and is as good as copying the neighbours.").format(lead=lead)
+    return translate("MaskWords", "{lead}, and is as good as interpolation.").format(lead=lead)
 
 
 def meaning() -> str:
@@ -86,8 +86,8 @@ def why(found: "Why75") -> str:
     """Why three quarters are hidden, measured on this picture."""
     text = translate(
         "MaskWords",
-        "With {few} hidden, copying the neighbours reaches {few_copy} on this photo (the model {few_model}): gaps "
-        "that small need no understanding. With 75% hidden copying falls to {copy} (the model {model}), so a model "
+        "With {few} hidden, interpolation reaches {few_copy} on this photo (the model {few_model}): gaps "
+        "that small need no understanding. With 75% hidden it falls to {copy} (the model {model}), so a model "
         "has to know what things look like.",
     ).format(
         few=percent(found.few_ratio),

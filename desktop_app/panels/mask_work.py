@@ -68,9 +68,9 @@ class MaskWork(QStackedWidget):
         self.setCurrentIndex(int(shown))
 
     @property
-    def panes(self) -> Panes:
-        """The pictures on screen of which one can stand alone."""
-        return self.compare.panes if self.tabs.currentIndex() == COMPARE else self.stage.panes
+    def panes(self) -> Panes | None:
+        """The pictures on screen of which one can stand alone; the sweep has none."""
+        return {PAINT: self.stage.panes, COMPARE: self.compare.panes}.get(self.tabs.currentIndex())
 
     def _turn(self, tab: int) -> None:
         self.centre.setCurrentIndex(tab)

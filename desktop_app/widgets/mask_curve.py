@@ -106,7 +106,7 @@ class MaskCurve(QWidget):
         c = theme.colours()
         lines = (
             (c.accent_text, "━━", self.tr("the model")),
-            (c.text, "╌╌", self.tr("neighbours")),
+            (c.text, "╌╌", self.tr("interpolation")),
             (c.muted, "┈┈", self.tr("mean colour")),
         )
         drawn = "&nbsp;&nbsp; ".join(

@@ -300,7 +300,7 @@ def curve(steps: Sequence[SweepStep]) -> Curve:
 
 @dataclass(frozen=True)
 class Why75:
-    """Why three quarters are hidden, measured on one picture: PSNR in dB of copying neighbours, and of the model."""
+    """Why three quarters are hidden, measured on one picture: PSNR in dB of interpolation, and of the model."""
 
     few_ratio: float
     few_copying: float

@@ -17,6 +17,7 @@ from desktop_app import doctor, paths
 from desktop_app.catalog import open_catalog
 from desktop_app.cli_progress import ProgressLine
 from desktop_app.doctor import Finding, Status
+from desktop_app.settings import Settings
 from tests.cli.conftest import Pinhole
 from tests.photo_folder import originals
 
@@ -124,6 +125,20 @@ def test_the_doctor_looks_at_everything(pinhole: Pinhole) -> None:
     text = pinhole("doctor")
     assert text.code == said.code
     assert text.out.splitlines()[-1].endswith(".")
+
+
+def test_the_doctor_looks_into_the_folders_of_the_settings(
+    pinhole: Pinhole, tiny_clip: Path, tmp_path: Path
+) -> None:
+    settings = Settings(paths.settings_file())
+    settings.model_folders = (str(tmp_path / "mine"),)
+    settings.save()
+    shutil.copytree(tiny_clip, tmp_path / "mine" / "good-one")
+    (tmp_path / "mine" / "broken-one").mkdir()
+    (tmp_path / "mine" / "broken-one" / "config.json").write_text("{")
+    said = pinhole("doctor").out
+    assert "Model good-one" in said
+    assert "Model broken-one" in said
 
 
 def test_a_broken_catalogue_is_found() -> None:

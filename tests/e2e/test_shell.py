@@ -15,6 +15,7 @@ from PySide6.QtGui import QGuiApplication, QImage, QPalette
 from PySide6.QtWidgets import QApplication, QLabel, QScrollArea
 
 from desktop_app import dialog_about, dialogs, doctor, paths, samples, theme
+from desktop_app.__main__ import _translate
 from desktop_app.photo_list import Mark
 from desktop_app.widgets.empty_state import EmptyState
 from desktop_app.widgets.photo_grid import PhotoGrid
@@ -576,3 +577,12 @@ def test_the_status_bar_says_loudly_when_another_device_runs(start: Start, photo
     app.session.device_changed.emit()
     assert app.window.status._device.property("warn") is False
     assert "zero_shot: tiny, torch, float32, cpu" in dialog_about.device_report(app.window)
+
+
+def test_without_a_translation_of_its_own_the_window_takes_no_words_of_qt(
+    qapp: QApplication, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed: list[object] = []
+    monkeypatch.setattr(qapp, "installTranslator", installed.append)
+    _translate(qapp, "de")
+    assert not installed

@@ -33,7 +33,7 @@ def test_the_mask_moves_at_once_and_the_picture_follows(app: MaskRobot) -> None:
     result = app.wait_painted()
     assert result.patches.sum() == 8
     rows = app.mask.side.figures.rows
-    assert [name for name, _, _ in rows] == ["the model", "neighbours", "mean colour"]
+    assert [name for name, _, _ in rows] == ["the model", "interpolation", "mean colour"]
     assert all("dB" in psnr for _, _, psnr in rows)
     assert "8 of 16 patches" in app.mask.side.tokens.text()
     assert "which spared it" in app.mask.side.tokens.text()
@@ -373,6 +373,15 @@ def test_one_picture_alone_and_all_again(app: MaskRobot) -> None:
     assert panes.alone == 3
     app.press("0", on=app.window)
     assert panes.alone is None
+
+
+def test_the_keys_of_single_pictures_do_nothing_to_those_out_of_sight(app: MaskRobot) -> None:
+    app.mask.work.tabs.setCurrentIndex(SWEEP)
+    app.press("2", on=app.window)
+    app.mask.do_zoom()
+    app.mask.work.tabs.setCurrentIndex(PAINT)
+    assert app.mask.work.stage.panes.alone is None
+    assert app.mask.work.stage.lens.zoom == 1.0
 
 
 def test_zoom_and_pan_are_shared(app: MaskRobot) -> None:

@@ -317,6 +317,20 @@ def _depth(tensors: Mapping[str, Tensor], start: str) -> int:
     return len({name[len(start) :].split(".")[0] for name in tensors if name.startswith(start)})
 
 
+# In the hub's files the decoder has no encoder of its own (facebook/vit-mae-base).
+_HUB_DECODER = ("decoder.decoder_layers.", "decoder.decoder_encoder.layers.")
+
+
+def _from_hub(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The hub's files, and those that transformers 5 saves: it renames the layers of the decoder as if an encoder's."""
+    return vit_names.from_hub(rename(tensors, (_HUB_DECODER,)))
+
+
+def _to_hub(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    theirs, ours = _HUB_DECODER
+    return vit_names.to_hub(rename(tensors, ((ours, theirs),)))
+
+
 def _from_memory(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     pairs = (("decoder.decoder_layers.", "decoder.decoder_encoder.layers."),)
     return vit_names.from_memory(rename(tensors, pairs))
@@ -341,11 +355,11 @@ FAMILY = Family(
         )
     },
     remaps=(
-        Remap("hub", vit_names.is_hub, vit_names.from_hub),
+        Remap("hub", vit_names.is_hub, _from_hub),
         Remap("transformers in memory", vit_names.is_memory, _from_memory),
         Remap(
             "Meta", lambda t: {"blocks.0.attn.qkv.weight", "pos_embed"} <= t.keys(), _from_meta, _infer_meta
         ),
     ),
-    to_hub=vit_names.to_hub,
+    to_hub=_to_hub,
 )

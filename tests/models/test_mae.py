@@ -1,5 +1,6 @@
 """The masked autoencoder against transformers, from folders on disk, and what the paper promises of it."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ from torch import Tensor, nn
 
 from models import registry
 from models.checkpoint import load_strict
-from models.families import vit_names
 from models.families.mae import FAMILY, MAE, SIZES, MAEConfig, patchify, sine_cosine, unpatchify, visible_ids
 
 TINY: dict[str, Any] = {
@@ -73,7 +73,8 @@ def test_all_names_of_the_same_weights_load() -> None:
     import transformers
 
     module = small()
-    hub = vit_names.to_hub(module.state_dict())
+    assert FAMILY.to_hub is not None
+    hub = FAMILY.to_hub(module.state_dict())
     theirs = transformers.ViTMAEForPreTraining(transformers.ViTMAEConfig(**TINY))
     loaded = small()
     load_strict(loaded, hub, FAMILY.remaps)
@@ -84,6 +85,54 @@ def test_all_names_of_the_same_weights_load() -> None:
     assert torch.equal(fresh.state_dict()["decoder.decoder_encoder.layers.1.self_attn.k_proj.weight"], memory)
     assert MAEConfig.from_hf(module.config.to_hf()) == module.config
     assert MAEConfig.from_hf(theirs.config.to_dict()) == module.config
+
+
+def hub_layer(name: str) -> list[str]:
+    """The tensors of a layer as the hub's files of ViT and ViTMAE have them, since the first one of 2021."""
+    parts = (
+        *("attention.attention.query", "attention.attention.key", "attention.attention.value"),
+        *(
+            "attention.output.dense",
+            "intermediate.dense",
+            "output.dense",
+            "layernorm_before",
+            "layernorm_after",
+        ),
+    )
+    return [f"{name}.{part}.{kind}" for part in parts for kind in ("weight", "bias")]
+
+
+def test_the_folder_of_a_published_painter_opens(tmp_path: Path) -> None:
+    import transformers
+    from safetensors.torch import load_file, save_file
+
+    # What save_pretrained of transformers 5 calls the decoder's layers no file on the hub has ever called them.
+    module = small()
+    assert FAMILY.to_hub is not None
+    written = FAMILY.to_hub(module.state_dict())
+    layers = [f"vit.encoder.layer.{i}" for i in range(2)] + [f"decoder.decoder_layers.{i}" for i in range(2)]
+    assert {name for name in written if "layer." in name or "decoder_layers" in name} == {
+        name for layer in layers for name in hub_layer(layer)
+    }
+    save_file(written, tmp_path / "model.safetensors", {"format": "pt"})
+    (tmp_path / "config.json").write_text(json.dumps(module.config.to_hf()))
+    (tmp_path / "preprocessor_config.json").write_text('{"size": {"height": 32, "width": 32}}')
+    ours = registry.build(registry.find(tmp_path))
+    theirs, report = transformers.ViTMAEForPreTraining.from_pretrained(tmp_path, output_loading_info=True)
+    assert not report["missing_keys"]
+    assert not report["unexpected_keys"]
+    pixels, noise = torch.randn(2, 3, 32, 32), torch.rand(2, 16)
+    with torch.no_grad():
+        expected = theirs.eval()(pixels, noise=noise)
+        torch.testing.assert_close(ours(pixels, expected.mask.bool()), expected.logits, atol=1e-4, rtol=0)
+    # A folder that transformers 5 saved opens as well, and so do those that Pinhole wrote before.
+    theirs.save_pretrained(tmp_path / "saved")
+    (tmp_path / "saved" / "preprocessor_config.json").write_text('{"size": {"height": 32, "width": 32}}')
+    saved = registry.build(registry.find(tmp_path / "saved"))
+    assert load_file(tmp_path / "saved" / "model.safetensors").keys() != written.keys()
+    for name, value in module.state_dict().items():
+        assert torch.equal(ours.state_dict()[name], value)
+        assert torch.equal(saved.state_dict()[name], value)
 
 
 def meta_layout(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -20,9 +20,10 @@ tags:
 
 Trained on 58,348 small photos (short side 112 or 64 px) collected from public data sets; 3,092 others are `val`.
 **Part of these data sets allow research and education only** (Tiny-ImageNet and other ImageNet subsets, Flickr8k,
-MIT Places, Food-101, PACS, Stanford Cars), and for some no licence is stated (weather, houses, breeds of cats). Only
-7,695 photos (Caltech-101 CC BY 4.0, clothing CC0, groceries and TrashNet MIT) are clean on paper. Nobody cleared single
-pictures. Treat the weights as research-only. No photo is part of this folder.
+MIT Places, Food-101, PACS, Stanford Cars), and for some no licence is stated (weather, houses, Malay food, cars and
+bikes, ants and bees, breeds of cats). Only 7,224 of them (Caltech-101 CC BY 4.0, clothing CC0, groceries and TrashNet
+MIT) are clean on paper. Nobody cleared single pictures. Treat the weights as research-only. No photo is part of this
+folder.
 {teachers}
 """
 
@@ -67,7 +68,7 @@ _CLIP_RECIPE = """## Recipe
 - How sharp a photo is still tells it something of the label that it should not: read the figures for large photos that
   were reduced.
 - The val figures are on small photos of the same sources as the training data; expect less on others.
-- Full-size photos are harder: of 24 sample photos (Pinhole's own and those of scikit-image and scikit-learn) among 36
+- Full-size photos are harder: of 24 sample photos (8 of scikit-image and scikit-learn, 16 that do not ship) among 36
   labels, 15 came out right (a temple, a shop at night, a dahlia and a water lily as flowers, a motorcycle, two cats, a
   bridge, a mountain, dogs, cyclists, a rocket, a cup of coffee, coins, a street with a stop sign), 14 with the weights
   before these, which were less sure of what is right; a bar, dunes and a distant mountain road did not. It still takes
@@ -109,7 +110,7 @@ AdamW, cosine, moving average of the weights.
 
 ## Limits seen
 
-- 748 of the labels have no val photo and most of those a handful of train photos: they hardly ever come first.
+- 749 of the labels have no val photo and most of those a handful of train photos: they hardly ever come first.
 - A linear probe on five photos a class stays below what pinhole-clip reaches by words alone: those words were learned
   with all photos of a class, on the same trunk.
 - Near-synonyms coexist among the labels (mountain, cliff, valley; coast, beach, sea) and take each other's photos.
@@ -135,8 +136,8 @@ and the edges of patches can be seen. It paints what surrounds a hole; it does n
 _REPRODUCE = """## How to reproduce
 
 `{command}`, on a data folder in the layout that
-`models/training/data.py` reads, trains the same network in one go; the weights here came of several runs, each begun
-from the one before, some at earlier revisions of the recipe. `--start {start}` goes on from these. A run by
+`models/training/__init__.py` describes, trains the same network in one go; the weights here came of several runs,
+each begun from the one before, some at earlier revisions of the recipe. `--start {start}` goes on from these. A run by
 `--steps` repeats to the bit on one machine; a run by minutes does not.
 
 ## Figures

@@ -40,7 +40,7 @@ PREPROCESS = Preprocess(resize=SIDE, crop=(SIDE, SIDE), mean=IMAGENET_MEAN, std=
 
 
 def draw_ratio(rng: np.random.Generator) -> float:
-    """Share of hidden patches for a batch: the paper's 75% half of the time, else anything from 10 to 90%."""
+    """Share of hidden patches for a batch: the paper's 75% half of the time, else anything from 10 to 92%."""
     return 0.75 if rng.random() < 0.5 else float(rng.uniform(0.1, 0.92))
 
 

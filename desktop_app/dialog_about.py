@@ -78,7 +78,8 @@ def show_about(window: "MainWindow") -> QDialog:
         )
     )
     credit = translated(
-        "Free software under the MIT licence. The sample photos and the models have their own credits."
+        "Free software under the MIT licence. The models that ship were trained on photos of which part is for "
+        "research and education only; their cards say more. The credits of the sample photos lie beside them."
     )
     words.addWidget(text(credit, "muted"))
     head.addLayout(words, 1)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
 
 from desktop_app.widgets.icon_button import icon_button
@@ -37,10 +37,14 @@ class ModelChooser(QWidget):
     def show_models(self, specs: "Sequence[ModelSpec]", chosen: str, title: str) -> None:
         """List these; `chosen` is an id or a folder, "" the first of them; `title` names a folder beside the list."""
         self.models.clear()
-        for spec in specs:
+        tip = self.tr("{title}. Licence of the weights: {licence}. {folder}")
+        for row, spec in enumerate(specs):
             self.models.addItem(spec.title, spec.id)
+            words = tip.format(title=spec.title, licence=spec.licence, folder=spec.folder)
+            self.models.setItemData(row, words, Qt.ItemDataRole.ToolTipRole)
         known = [row for row, spec in enumerate(specs) if chosen in ("", spec.id, str(spec.folder))]
         if chosen and not known:
             self.models.addItem(title or Path(chosen).name, chosen)
             known = [self.models.count() - 1]
         self.models.setCurrentIndex(known[0] if known else -1)
+        self.models.setToolTip(str(self.models.currentData(Qt.ItemDataRole.ToolTipRole) or ""))

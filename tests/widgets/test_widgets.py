@@ -349,3 +349,15 @@ def test_pictures_pasted_in_one_second_do_not_take_each_others_place(
     with pytest.raises(OSError, match="No space"):
         drops.save_picture(np.zeros((4, 6, 4), np.uint8), folder)
     assert sorted(folder.iterdir()) == sorted(places), "nothing torn is left"
+
+
+def test_the_list_of_models_says_under_which_licence_each_is(qapp: object) -> None:
+    from desktop_app.widgets.model_chooser import ModelChooser
+    from models.registry import list_models
+
+    chooser, specs = ModelChooser("Model"), list_models()
+    chooser.show_models(specs, specs[1].id, "")
+    assert "research-only-training-data" in chooser.models.toolTip()
+    assert chooser.models.toolTip().startswith(specs[1].title)
+    chooser.show_models(specs, "/models/of/mine", "mine")
+    assert chooser.models.toolTip() == ""

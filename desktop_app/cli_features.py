@@ -10,7 +10,7 @@ from desktop_app import presets
 from desktop_app.cli_model import model_folders, open_for
 from desktop_app.cli_output import check_output
 from desktop_app.cli_progress import ProgressLine, printable
-from models.errors import ModelError, TextError
+from models.errors import ModelError, TextError, WrongModelError
 from models.images import read
 from models.registry import find
 from models.spec import Capability
@@ -146,10 +146,10 @@ def _why_class(model: "Model", rgb: Any, arguments: argparse.Namespace) -> Expla
 def _why_words(model: "Model", rgb: Any, view: View, arguments: argparse.Namespace) -> Explanation:
     templates = presets.prompt_set_of("photo").templates
     text = zero_shot.embed_labels(model, [zero_shot.Label(arguments.label)], templates)[0].astype(np.float32)
-    tower: Any = model.module.vision_model
-    if hasattr(tower.encoder, "layers"):  # a ViT; a ConvNeXt's encoder has stages
+    try:
+        cache = FeatureCache.of(model)
+    except WrongModelError:  # no ConvNeXt: a ViT, or a tower that nothing can be said of
         return _why_tokens(model, view, text, arguments)
-    cache = FeatureCache.of(model)
     maps = cache.maps(rgb, arguments.photo)
     return explain_text(cache, maps, text, arguments.label, arguments.layer, Method(arguments.method))
 
@@ -157,6 +157,9 @@ def _why_words(model: "Model", rgb: Any, view: View, arguments: argparse.Namespa
 def _why_tokens(model: "Model", view: View, text: Any, arguments: argparse.Namespace) -> Explanation:
     """A ViT has blocks, counted from 0, and no class activation map."""
     explainer = TokenExplainer.of(model)
+    if Method(arguments.method) is Method.CAM:
+        cause = "It has no linear layer behind a mean over the places"
+        raise ModelError(f"{model.spec.title} has no class activation map", cause, "Leave --method away")
     number = (arguments.layer or "").removeprefix("block")
     if arguments.layer and not number.isdecimal():
         raise TextError(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from desktop_app import paths
 from desktop_app.cli_progress import ProgressLine, printable
 from desktop_app.settings import MODEL_SETTINGS, Settings
-from models.errors import ModelError
+from models.errors import ModelError, UserError
 from models.spec import Capability
 
 if TYPE_CHECKING:
@@ -146,4 +146,11 @@ def _measure_once(spec: "ModelSpec", device: str, line: ProgressLine) -> None:
 
     if choices.recall(paths.cache_dir(), spec, device) is None:
         line.say("Measuring once what is fastest on this machine…")
-        choose(spec, device=device, cache=paths.cache_dir())
+        try:
+            choose(spec, device=device, cache=paths.cache_dir())
+        except (OSError, UserError) as error:
+            # The photos can be labelled all the same, at most a little slower.
+            line.clear()
+            print(
+                f"Note: What is fastest here could not be measured: {printable(str(error))}", file=sys.stderr
+            )

@@ -58,15 +58,15 @@ def run_label(arguments: argparse.Namespace) -> int:
         watched = follow(labeller.events(config, run), line)
         if watched.interrupted:
             return watched.tell_interrupted()
-        everything = labeller if arguments.long or (arguments.top_k or 0) > KEPT_ANSWERS else None
         keywords = {label.name: label.keyword for label in recipe.labels}
-        rows = partial(rows_of, catalog, photos, keywords=keywords, labeller=everything, run=run)
+        rows = partial(rows_of, catalog, photos, keywords=keywords, run=run)
+        shown = arguments.top_k or 1
         if arguments.csv:
-            _write(arguments, rows(), roots)
+            _write(arguments, rows(labeller=labeller if arguments.long else None), roots)
         if not arguments.quiet and (
             not arguments.csv or (arguments.command == "samples" and arguments.csv != "-")
         ):
-            _print_answers(rows(), arguments.top_k or 1)
+            _print_answers(rows(labeller=labeller if shown > KEPT_ANSWERS else None), shown)
         return watched.tell(quiet=arguments.quiet)
 
 
@@ -195,7 +195,9 @@ def _print_answers(rows: Iterator[export.Row], top_k: int) -> None:
     for row in rows:
         if row.error or not row.decision:
             continue
-        best = [(row.label, row.probability)] + [(one.label, one.probability) for one in row.answers[1:top_k]]
+        # A person's own word need not be the model's first.
+        others = [(one.label, one.probability) for one in row.answers if one.label != row.label]
+        best = [(row.label, row.probability), *others[: top_k - 1]]
         words = ", ".join(
             printable(name) + (f" {percent(part)}" if part is not None else "") for name, part in best
         )

@@ -7,8 +7,9 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from models.spec import Capability, ModelSpec
 
 STEPS = 3
 _MOST_NAME = 80
+_BLOCK = 32 << 20  # bytes
+_FORGOTTEN = 24 * 3600.0  # seconds
 # What a model folder may hold besides its weights; everything else in a downloaded one stays where it is.
 _KEPT = (CONFIG, PREPROCESSOR, TOKENIZER, "tokenizer_config.json", CARD, "LICENSE", SHARDS)
 
@@ -104,11 +107,14 @@ def _add_folder(folder: Path, target: Path, tokenizer: Path | None) -> Iterator[
     )
     yield Step(1, "Trying whether it works")
     _try(spec)
-    yield Step(2, f"Copying {spec.size_bytes / 1e6:,.0f} MB")
+    _sweep(target.parent)
     with _place_beside(target) as temporary:
         for path in [*weight_files(folder), *(folder / kept for kept in _KEPT)]:
             if path.is_file():
-                shutil.copyfile(path, temporary / path.name)
+                for copied in _copied(path, temporary / path.name):
+                    yield Step(
+                        2, f"Copying {path.name}, {copied / 1e6:,.0f} of {spec.size_bytes / 1e6:,.0f} MB"
+                    )
         if text:
             (temporary / TOKENIZER).write_text(text, encoding="utf-8")
         temporary.chmod(0o755)
@@ -135,6 +141,25 @@ def _add_file(source: Path, target: Path, tokenizer: Path | None) -> Iterator[St
         _try(spec)
         folder.rename(target)
     yield Step(STEPS, "", find(target, [target.parent]))
+
+
+def _copied(source: Path, target: Path) -> Iterator[int]:
+    """Copy a file block by block, telling how many bytes there are: whoever asks may stop between two of them."""
+    with source.open("rb") as old, target.open("xb") as new:
+        yield 0
+        while block := old.read(_BLOCK):
+            new.write(block)
+            yield new.tell()
+        new.flush()
+        os.fsync(new.fileno())
+
+
+def _sweep(models: Path) -> None:
+    """Delete what a program that was killed while it copied has left here, and nobody works on any more."""
+    for place in models.glob(".*.tmp"):
+        with suppress(OSError):
+            if time.time() - place.stat().st_mtime > _FORGOTTEN:
+                shutil.rmtree(place, ignore_errors=True)
 
 
 @contextmanager

@@ -124,6 +124,13 @@ def _damaged(name: str, kind: str | None, error: Exception) -> ImageError:
     if kind is None:
         cause = "Its content is none of the kinds of picture that can be read here"
         return ImageError(f"{name} is not a picture", cause, kind="not_image")
+    if isinstance(error, UnidentifiedImageError):
+        # Cut off in its head, or sound and of a variety that Pillow does not know, as TIFF of floating-point colours.
+        cause = f"The file begins as {kind} but is damaged, cut off (truncated), or a variety unknown here"
+        cure = (
+            "If another program opens it, save it there as PNG or JPEG; else copy it again from where it came"
+        )
+        return ImageError(f"{name} cannot be read", cause, cure, kind="truncated")
     words = (
         "cut off"
         if "truncated" in str(error).lower() or isinstance(error, EOFError)
@@ -241,6 +248,9 @@ def _open_raw(stream: IO[bytes], name: str) -> Image.Image:
         return Image.fromarray(raw.postprocess(half_size=True))
 
 
+_CGROUP = Path("/sys/fs/cgroup")
+
+
 def available_memory() -> int:
     """Bytes that a decode may plan with: what the system calls available, held to a container's limit."""
     free = _FALLBACK_MEMORY
@@ -248,9 +258,14 @@ def available_memory() -> int:
         for line in Path("/proc/meminfo").read_text("ascii").splitlines():
             if line.startswith("MemAvailable:"):
                 free = int(line.split()[1]) * 1024
-        limit = Path("/sys/fs/cgroup/memory.max").read_text("ascii").strip()
-        used = int(Path("/sys/fs/cgroup/memory.current").read_text("ascii"))
-        return free if limit == "max" else max(0, min(free, int(limit) - used))
+        limit = (_CGROUP / "memory.max").read_text("ascii").strip()
+        if limit == "max":
+            return free
+        used = int((_CGROUP / "memory.current").read_text("ascii"))
+        # Files that were read count as used until the kernel wants the room for something else.
+        kept = dict(line.split() for line in (_CGROUP / "memory.stat").read_text("ascii").splitlines())
+        used -= int(kept.get("inactive_file", 0)) + int(kept.get("active_file", 0))
+        return max(0, min(free, int(limit) - used))
     except (OSError, ValueError):
         return free
 

@@ -108,8 +108,8 @@ def export(
 
 
 def _export_one(spec: ModelSpec, module: "nn.Module", name: str, entry: Entry, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
             write_graph(module, entry, sample(spec, entry, 2), temporary)
             torch_engine = TorchEngine(module, {name: entry}, "cpu", "float32")

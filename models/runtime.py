@@ -204,8 +204,12 @@ def open_model(
             return Model(spec, weightless)
     tell("Loading PyTorch", 0.1)
     place, note = devices.resolve(device)
-    if remembered is not None and remembered.engine == "torch" and remembered.device == place:
-        precision = remembered.precision
+    if remembered is not None and remembered.device == place:
+        if remembered.engine == "torch":
+            precision = remembered.precision
+        elif graphs := choices.graphs(cache, spec, remembered):
+            # A card was asked for, or is there, and cannot be used: that takes torch to tell.
+            return Model(spec, OnnxEngine(graphs, place), device=place, note=note)
     if engine == "onnxruntime":
         return _open_onnx(spec, place, precision, note, cache, tell)
     tell(f"Loading {spec.title}", 0.4)

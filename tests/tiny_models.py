@@ -9,6 +9,7 @@ from torch import nn
 
 from models.bundle import write_bundle
 from models.families.clip import CLIP, CLIPConfig, TextConfig, ViTConfig
+from models.families.clip_resnet import ResNetConfig
 from models.families.convnext import ConvNeXt, ConvNeXtConfig
 from models.families.mae import MAE, MAEConfig
 from models.spec import IMAGENET_MEAN, IMAGENET_STD, ModelSpec, Preprocess
@@ -31,14 +32,15 @@ def byte_tokenizer() -> tuple[str, int]:
     return tokenizer.to_str(), len(vocabulary)
 
 
-def write_tiny_clip(folder: Path, seed: int = 0) -> ModelSpec:
-    """A CLIP with an image tower of 32 px; the same weights for the same seed."""
+def write_tiny_clip(folder: Path, seed: int = 0, vision: ViTConfig | ResNetConfig | None = None) -> ModelSpec:
+    """A CLIP with an image tower of 32 px, or this one; the same weights for the same seed."""
+    vision = vision or ViTConfig(width=32, hidden=64, depth=2, heads=2, image_size=32, patch=8)
     tokenizer_json, size = byte_tokenizer()
     config = CLIPConfig(
         TextConfig(
             vocab_size=size, width=32, hidden=64, depth=2, heads=2, bos=size - 2, eos=size - 1, pad=size - 1
         ),
-        ViTConfig(width=32, hidden=64, depth=2, heads=2, image_size=32, patch=8),
+        vision,
         embed_dim=24,
         logit_scale_init=3.0,
     )
@@ -49,7 +51,7 @@ def write_tiny_clip(folder: Path, seed: int = 0) -> ModelSpec:
         folder,
         module,
         config.to_hf(),
-        Preprocess(32, (32, 32)),
+        Preprocess(vision.image_size, (vision.image_size, vision.image_size)),
         tokenizer_json,
         CARD.format(title="Tiny CLIP"),
         "float32",

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from models.families.clip_resnet import ResNetConfig
 from tests.cli.conftest import Pinhole
 from tests.photo_folder import originals
-from tests.tiny_models import write_tiny_convnext, write_tiny_mae
+from tests.tiny_models import write_tiny_clip, write_tiny_convnext, write_tiny_mae
 
 PHOTO = originals()[1]
 
@@ -109,15 +110,32 @@ def test_explain_with_words_and_with_classes(
             "block0 to block1",
         ),
         (
+            ("explain", PHOTO, "--label", "cat", "--model", "clip", "--out", "x.png", "--method", "cam"),
+            "has no class activation map",
+        ),
+        (
+            ("explain", PHOTO, "--label", "cat", "--model", "resnet", "--out", "x.png"),
+            "has no ViT image tower",
+        ),
+        (
             ("explain", PHOTO, "--label", "cat", "--model", "clip", "--out", PHOTO / "x.png"),
             "could not be written",
         ),
     ],
 )
 def test_what_cannot_be_done_is_told(
-    pinhole: Pinhole, tiny: dict[str, Path], tiny_clip: Path, words: tuple[str | Path, ...], sentence: str
+    pinhole: Pinhole,
+    tiny: dict[str, Path],
+    tiny_clip: Path,
+    tmp_path: Path,
+    words: tuple[str | Path, ...],
+    sentence: str,
 ) -> None:
     folders = {**tiny, "clip": tiny_clip}
+    if "resnet" in words:
+        folders["resnet"] = write_tiny_clip(
+            tmp_path / "resnet", vision=ResNetConfig((1, 1, 1, 1), 8, 64)
+        ).folder
     said = pinhole(*(folders.get(str(word), word) for word in words))
     assert said.code == 2
     assert sentence in said.err

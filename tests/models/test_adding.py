@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import pickle
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +40,7 @@ def openai_archive(folder: Path) -> Path:
 
 def added(source: Path, models: Path, **named: object) -> ModelSpec:
     steps = list(add_model(source, models, **named))  # type: ignore[arg-type]
-    assert [step.done for step in steps] == list(range(STEPS + 1))
+    assert list(dict.fromkeys(step.done for step in steps)) == list(range(STEPS + 1))
     assert all(step.words for step in steps[:-1])
     spec = steps[-1].spec
     assert spec is not None
@@ -173,7 +175,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(
 
     source = write_tiny_clip(tmp_path / "a").folder if whole else openai_archive(tmp_path / "a")
     if whole:
-        monkeypatch.setattr(adding.shutil, "copyfile", full)
+        monkeypatch.setattr(adding.os, "fsync", full)
     else:
         monkeypatch.setattr(adding, "write_bundle", full)
     with pytest.raises(UserError, match=r"could not be kept. No space left"):
@@ -202,6 +204,33 @@ def test_stopping_halfway_leaves_nothing(tmp_path: Path) -> None:
             next(steps)
         steps.close()
         assert left_in(tmp_path / "models") == []
+
+
+def test_a_copy_can_be_stopped_within_a_file_and_tells_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_tiny_mae(tmp_path / "mine").folder
+    monkeypatch.setattr(adding, "_BLOCK", 4096)
+    words = [step.words for step in add_model(folder, tmp_path / "models")]
+    blocks = [line for line in words if "model.safetensors" in line]
+    assert len(blocks) > (folder / "model.safetensors").stat().st_size // 4096
+    shutil.rmtree(tmp_path / "models")
+    steps = add_model(folder, tmp_path / "models")
+    while next(steps).words != blocks[3]:
+        pass
+    steps.close()
+    assert left_in(tmp_path / "models") == []
+
+
+def test_what_a_killed_copy_left_goes_when_the_next_model_comes(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    for name, age in ((".old-model.abc.tmp", 48), (".being-copied.def.tmp", 0)):
+        (models / name).mkdir(parents=True)
+        (models / name / "model.safetensors").write_bytes(b"half")
+        then = time.time() - 3600 * age
+        os.utime(models / name, (then, then))
+    list(add_model(write_tiny_mae(tmp_path / "mine").folder, models))
+    assert sorted(path.name for path in models.iterdir()) == [".being-copied.def.tmp", "mine"]
 
 
 @pytest.mark.parametrize("entry", [None, [1]])

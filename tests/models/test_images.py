@@ -5,6 +5,7 @@ import os
 import shlex
 import socket
 import stat
+import struct
 import sys
 import types
 import zlib
@@ -539,3 +540,40 @@ def test_a_date_that_is_none_is_none(tmp_path: Path, words: str) -> None:
     path.write_bytes(path.read_bytes()[:40])
     assert taken(path) is None
     assert taken(tmp_path / "gone.jpg") is None
+
+
+def test_a_sound_file_of_an_unknown_variety_is_not_called_incomplete(tmp_path: Path) -> None:
+    """A TIFF of three colours in floating point, as programs for panoramas write it."""
+    colours = np.linspace(0, 1, 8 * 8 * 3, dtype="<f4").tobytes()
+    after = 8 + 2 + 10 * 12 + 4
+    tags = [
+        *((256, 3, 1, 8), (257, 3, 1, 8), (258, 3, 3, after), (259, 3, 1, 1), (262, 3, 1, 2)),
+        *(
+            (273, 4, 1, after + 12),
+            (277, 3, 1, 3),
+            (278, 3, 1, 8),
+            (279, 4, 1, len(colours)),
+            (339, 3, 3, after + 6),
+        ),
+    ]
+    file = b"II*\0" + struct.pack("<IH", 8, len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    file += struct.pack("<I3H3H", 0, 32, 32, 32, 3, 3, 3) + colours
+    path = tmp_path / "hdr.tif"
+    path.write_bytes(file)
+    with pytest.raises(ImageError) as caught:
+        read(path)
+    assert "incomplete" not in str(caught.value)
+    assert "variety" in caught.value.cause
+    assert "save it there as PNG" in caught.value.cure
+
+
+def test_files_that_were_read_do_not_count_as_used_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decode, "_CGROUP", tmp_path)
+    (tmp_path / "memory.max").write_text("4000000\n")
+    (tmp_path / "memory.current").write_text("3900000\n")
+    (tmp_path / "memory.stat").write_text("anon 900000\ninactive_file 2500000\nactive_file 500000\n")
+    assert decode.available_memory() == 3_100_000
+    (tmp_path / "memory.max").write_text("max\n")
+    assert decode.available_memory() > 4_000_000

@@ -23,7 +23,7 @@ from models.engines import OnnxEngine, TorchEngine, is_out_of_memory
 from models.errors import DeviceError, ModelError
 from models.families.base import Entry
 from models.families.convnext import ConvNeXt, ConvNeXtConfig
-from models.onnx_export import least_cosine, sample
+from models.onnx_export import export, least_cosine, sample
 from models.registry import build, find
 from models.runtime import Model, entries_of, open_model
 from models.spec import ModelSpec, Preprocess
@@ -172,6 +172,22 @@ def test_why_a_gpu_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "_trial", lambda device: "")
     assert devices.resolve("auto") == ("cuda:0", "")
     assert devices.resolve("cuda") == ("cuda:0", "")
+
+
+def test_what_was_measured_runs_also_where_a_card_cannot_be_used(
+    classifier: ModelSpec, tmp_path: Path, no_gpu: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(devices, "has_nvidia", lambda: True)  # and torch cannot use it
+    slow = tuning.choose(classifier, device="cpu", cache=tmp_path, seconds=0.01)
+    choice = replace(slow, engine="onnxruntime", precision="float32", entries=("logits", "embed"))
+    export(classifier, build(classifier), entries_of(classifier), tmp_path)
+    for wish in ("auto", "cuda"):
+        choices.keep(tmp_path, classifier, wish, choice)
+    for wish in ("auto", "cuda"):
+        model = open_model(classifier, device=wish, cache=tmp_path)
+        assert (model.engine, model.device) == ("onnxruntime", "cpu")
+        assert "GPU" in model.note
+        assert model.run("logits", pixel_values=pixels(model, 2)).shape == (2, 3)
 
 
 class Cramped(torch.nn.Module):

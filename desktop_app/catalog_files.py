@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from desktop_app.catalog import Catalog, PhotoRecord
+from desktop_app.catalog_store import CatalogError
 from models.errors import UserError
 
 Hash = Callable[[Path], str]
@@ -36,5 +37,7 @@ def _identified(catalog: Catalog, record: PhotoRecord, content_hash: Hash | None
         return record
     try:
         return catalog.identify(record.id, content_hash(record.path))
+    except CatalogError:
+        raise  # not the photo's fault, and no reason to take it for a new one
     except (OSError, UserError):
         return record  # unreadable: whoever opens it will say why, in better words

@@ -73,10 +73,14 @@ def sync_one(
     now: float,
 ) -> PhotoRecord:
     row = known.get(path)
-    if row is not None and (row[2], row[3]) == (size, mtime):
-        return to_record(row)
+    same = row if row is not None and (row[2], row[3]) == (size, mtime) else None
+    if same is not None and same[4]:
+        return to_record(same)
     hashed = "SELECT 1 FROM contents WHERE size = ? AND sha256 IS NOT NULL LIMIT 1"
     wants_hash = db.execute(hashed, (size,)).fetchone() is not None
+    if same is not None:
+        # A look that was cut off may have come no further than this: it is still to be seen what photo it was.
+        return to_record(same, wants_hash=wants_hash)
     # What is gone still says what it was, so that it is recognised when it turns up elsewhere.
     kept = size if size >= 0 or row is None else was(row[8])
     content = db.execute("INSERT INTO contents (size) VALUES (?) RETURNING id", (kept,)).fetchone()[0]

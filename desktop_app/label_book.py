@@ -128,14 +128,16 @@ class LabelBook:
 
     def replace_labels(self, labels: Iterable[Label], name: str) -> None:
         """Take these labels instead; one that has the same name keeps its number."""
+        new, numbers = self._numbered(labels)
+        self._edit(name, replace(self.state, labels=new, numbers=numbers))
+
+    def _numbered(self, labels: Iterable[Label]) -> tuple[tuple[Label, ...], tuple[int, ...]]:
+        """The labels, each name once, and their numbers: the old one where the name is there already."""
         known: set[str] = set()
-        new = [label for label in labels if label.name.strip() and _is_new(label.name, known)]
-        numbers = dict(zip(map(same_word, self.state.names), self.state.numbers, strict=True))
-        kept = tuple(
-            numbers[same_word(label.name)] if same_word(label.name) in numbers else next(self._counter)
-            for label in new
-        )
-        self._edit(name, replace(self.state, labels=tuple(new), numbers=kept))
+        new = tuple(label for label in labels if label.name.strip() and _is_new(label.name, known))
+        old = dict(zip(map(same_word, self.state.names), self.state.numbers, strict=True))
+        words = [same_word(label.name) for label in new]
+        return new, tuple(old[word] if word in old else next(self._counter) for word in words)
 
     def rename_label(self, row: int, word: str, name: str) -> bool:
         """Call a label otherwise. While its prompt and keyword were its name they follow; else they stay."""
@@ -204,11 +206,8 @@ class LabelBook:
 
     def set_all(self, labels: Iterable[Label], chosen: PromptSet, name: str) -> None:
         """Take a whole recipe, as one step."""
-        kept = tuple(labels)
-        numbers = dict(zip(map(same_word, self.state.names), self.state.numbers, strict=True))
-        again = tuple(numbers.get(same_word(label.name), -1) for label in kept)
-        fresh = tuple(number if number >= 0 else next(self._counter) for number in again)
-        self._edit(name, State(kept, fresh, chosen.templates, chosen.name))
+        kept, numbers = self._numbered(labels)
+        self._edit(name, State(kept, numbers, chosen.templates, chosen.name))
 
 
 def same_word(name: str) -> str:

@@ -11,6 +11,7 @@ from desktop_app import paths
 from desktop_app.session import Session, as_user_error
 from desktop_app.work import JobState
 from models.errors import UserError
+from models.spec import Capability
 
 if TYPE_CHECKING:
     from desktop_app.work import Job
@@ -51,7 +52,8 @@ class ModelAdder(QObject):
         """Who adds a model wants to see it at work; the one before it is a click away."""
         shelf = self._session.shelf
         shelf.look_for_models()
-        for capability in sorted(spec.capabilities):
+        # Classes are asked of the network whose features are shown: opened for them too, it would stay twice in memory.
+        for capability in sorted(spec.capabilities - {Capability.CLASSIFY}):
             shelf.choose(capability, spec.id)
         self._say(
             self.tr("“{0}” is one of your models now, and is used from now on").format(spec.title),

@@ -113,7 +113,6 @@ class Session(QObject):
         """Replace the list by the photos under these files and folders, read in the background; `focus_path` comes
         into focus if it is among them, else the first."""
         self._forget_files()
-        self.answers = Answers()
         self.view = View()
         self.samples = samples
         self.roots = ()
@@ -127,7 +126,7 @@ class Session(QObject):
 
     def add_paths(self, paths: Sequence[str | os.PathLike[str]]) -> None:
         """Append photos (the samples give way to the person's own) and put the first of them in focus."""
-        if self.samples or not len(self.photos):
+        if self.samples or not self.roots:
             self.open_paths(paths)
         else:
             self._read(paths, focus=True)
@@ -153,6 +152,7 @@ class Session(QObject):
         self._folders.clear()
         self.photos.clear()
         self.failures.clear()
+        self.answers = Answers()  # by places in the list that was
         self._kept.clear()
 
     def _read(
@@ -164,7 +164,8 @@ class Session(QObject):
         recursive = bool(self.settings.recursive)
         # One reader at a time; what an earlier one had still to read is read by this one too.
         pending = self._reader.rest if self._reader else ()
-        self._reader = _Reader((*pending, *added), recursive, focus=focus, focus_path=focus_path)
+        wanted = added if focus else ()
+        self._reader = _Reader((*pending, *added), recursive, wanted=wanted, focus_path=focus_path)
         self._set_reading(True)
         self._list_changed()
         self._ask_chunk(self._reader)
@@ -210,8 +211,13 @@ class Session(QObject):
                 reader.focus_path = ""
             elif reader.done and self.current < 0 and len(self.shown):
                 self.select(int(self.shown[0]))
-        elif paths and (reader.focus or self.current < 0):
-            reader.focus = False
+        elif reader.wanted:
+            # What an earlier reader had still to read comes before what was added now.
+            first = next((path for path in paths if _below(path, reader.wanted)), None)
+            if first is not None:
+                reader.wanted = ()
+                self.select(self.photos.index(first))
+        elif paths and self.current < 0:
             self.select(self.photos.index(paths[0]))
 
     def expect(self, coming: bool = True) -> None:
@@ -393,9 +399,11 @@ class Session(QObject):
 class _Reader:
     """Walks folders a slice at a time; `take` runs on the io lane, the rest is read on the GUI thread."""
 
-    def __init__(self, roots: tuple[str, ...], recursive: bool, *, focus: bool, focus_path: str) -> None:
+    def __init__(
+        self, roots: tuple[str, ...], recursive: bool, *, wanted: tuple[str, ...], focus_path: str
+    ) -> None:
         self.rest = roots
-        self.focus = focus
+        self.wanted = wanted  # files and folders of which the first photo comes into focus
         self.focus_path = focus_path
         self.done = False
         self._recursive = recursive
@@ -426,6 +434,10 @@ class _Reader:
         """What could not be entered since the last question."""
         refused, self._refused = self._refused, []
         return refused
+
+
+def _below(path: str, roots: Sequence[str]) -> bool:
+    return any(path == root or path.startswith(root.rstrip(os.sep) + os.sep) for root in roots)
 
 
 def as_user_error(error: Any, title: str) -> UserError:

@@ -173,12 +173,14 @@ class Store:
 
     def save(self) -> None:
         """Write what was changed here into the file, keeping what another window or a newer version wrote."""
-        changed = self._take_changed()
-        if not changed:
+        changed: dict[str, Any] = {}
+        if not self._changed:
             return
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with locked(self.path.with_suffix(".lock")):
+                # Only now: of two that save at once the later one must not have the older value.
+                changed = self._take_changed()
                 values = self._on_disk()
                 values.update(changed)
                 # The schema of a newer version stays: its own keys are all still there.

@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -278,3 +280,24 @@ def test_recent_folders_have_the_last_one_first_and_no_doubles(file: Path) -> No
     assert settings.recent_folders[:2] == ("/b", "/19")
     assert len(settings.recent_folders) == 12
     assert settings.last_folder == "/b"
+
+
+def test_of_two_that_save_at_once_the_newer_value_stays(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings = Settings(tmp_path / "settings.json")
+    real, first = settings_store.locked, [True]
+
+    @contextmanager
+    def late(path: Path) -> Iterator[None]:
+        if first.pop() if first else False:
+            # While this save waits for the lock, another one sets and writes a newer value.
+            settings.thumbnail_size = 200
+            settings.save()
+        with real(path):
+            yield
+
+    monkeypatch.setattr(settings_store, "locked", late)
+    settings.thumbnail_size = 100
+    settings.save()
+    assert Settings(tmp_path / "settings.json").thumbnail_size == 200

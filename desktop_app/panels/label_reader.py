@@ -186,6 +186,8 @@ class PhotoReader(QObject):
             partial(label_calls.fill, catalog, turns, self._key, self._order, photos),
             on_batch=partial(self._fill_events, self.generation),
             on_end=partial(self._fill_ended, self.generation),
+            # It takes its turns at the device; a sweep or a scan need not wait until the whole folder was looked at.
+            device=False,
             gated=False,
         )
 

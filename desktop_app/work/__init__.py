@@ -19,6 +19,7 @@ from desktop_app.work.journal import JobJournal, JobRecord, Journal
 from desktop_app.work.lane import DeviceGate, Lane, Outcome, Request, attempt, serials
 from desktop_app.work.pacer import Mailbox, Pacer
 from desktop_app.work.turns import TurnTaking
+from models.errors import UserError
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QObject
@@ -144,7 +145,7 @@ class Work:
             raise RuntimeError("Work is closed: no job can start")
         open_journal: Callable[[], JobJournal | None] | None = None
         if self.journal and resume:
-            open_journal = partial(self.journal.reopen, resume)
+            open_journal = partial(_reopened, self.journal, resume)
         elif self.journal and kind:
             open_journal = partial(self.journal.open, kind, title, config or {})
         job = Job(
@@ -286,3 +287,11 @@ class Work:
     def _say_if_idle(self) -> None:
         if self.bridge and not self._closed and self.idle:
             self.bridge.idle.emit()
+
+
+def _reopened(journal: Journal, record: JobRecord) -> JobJournal:
+    found = journal.reopen(record)
+    if found is None:
+        # Two of them would write under one name, and what one takes back the other would fill again.
+        raise UserError("This job goes on in another window", "", "Wait for it there, or close that window")
+    return found

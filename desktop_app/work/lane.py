@@ -126,12 +126,13 @@ class Lane:
         self._limit = threads
         self._waiting: OrderedDict[str, Request] = OrderedDict()
         self._running: set[str] = set()
+        self._at_gate: dict[str, Request] = {}  # taken, and waiting for the device
         self._news = threading.Condition()
         self._open = True
         self._threads: list[threading.Thread] = []
 
     def ask(self, request: Request) -> Request | None:
-        """Let the request wait for its turn; returns the one it replaces. After `close` nothing is taken."""
+        """Let the request wait for its turn; returns the one it replaces. After `stop` nothing is taken."""
         with self._news:
             if not self._open:
                 return request
@@ -159,7 +160,8 @@ class Lane:
         """Take and start nothing more; returns what waits and must still be run. A running call ends by itself."""
         with self._news:
             self._open = False
-            left = [request for request in self._waiting.values() if request.must]
+            left = [one for one in (*self._at_gate.values(), *self._waiting.values()) if one.must]
+            self._at_gate.clear()
             self._waiting.clear()
             self._news.notify_all()
             return left
@@ -188,14 +190,22 @@ class Lane:
                 request = self._next()
                 if request is not None:
                     self._running.add(request.key)
+                    self._at_gate[request.key] = request
                     return request
                 self._news.wait()
             return None
+
+    def _begins(self, request: Request) -> bool:
+        """Whether the request is still this thread's: `stop` has given away what waited for the device."""
+        with self._news:
+            return self._at_gate.pop(request.key, None) is not None
 
     def _run(self) -> None:
         while (request := self._take()) is not None:
             turn = self._gate.turn(urgent=True) if self._gate else contextlib.nullcontext()
             with turn:
+                if not self._begins(request):
+                    return
                 outcome = attempt(request)
             self._deliver(request, outcome)
             with self._news:

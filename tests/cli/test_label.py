@@ -151,6 +151,20 @@ def test_a_photo_that_was_away_for_a_run_keeps_the_answer_of_the_run_before(
         assert before[record.id].label in ("cat", "dog")
 
 
+def test_a_moved_photo_keeps_its_label_also_where_the_first_look_at_it_was_cut_off(
+    pinhole: Pinhole, tiny_clip: Path, tmp_path: Path
+) -> None:
+    photo, moved = *write_photos(tmp_path / "in", 1, side=40), tmp_path / "moved.jpg"
+    pinhole("label", photo, "--labels", "cat,dog", "--model", tiny_clip)
+    with open_catalog(paths.catalog_file()) as catalog:
+        (record,) = records_of(catalog, [photo])
+        catalog.confirm([record.id], "mine")
+        photo.rename(moved)
+        records_of(catalog, [moved])  # and the program ended before it was hashed
+        (again,) = records_of(catalog, [moved], content_hash)
+        assert catalog.answers([again.id])[again.id].label == "mine"
+
+
 def test_the_csv_holds_the_answers_of_its_own_run_where_another_came_between(
     pinhole: Pinhole, tiny_clip: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from PIL import Image
 from PySide6.QtCore import QMimeData, Qt
@@ -16,7 +17,7 @@ from PySide6.QtWidgets import QApplication, QLabel, QScrollArea
 
 from desktop_app import dialog_about, dialogs, doctor, paths, samples, theme
 from desktop_app.__main__ import _translate
-from desktop_app.photo_list import Mark
+from desktop_app.photo_list import Answers, Mark
 from desktop_app.widgets.empty_state import EmptyState
 from desktop_app.widgets.photo_grid import PhotoGrid
 from desktop_app.widgets.viewer import Viewer
@@ -24,6 +25,7 @@ from desktop_app.work import JobState
 from models.errors import UserError
 from tests.conftest import ExpectLog
 from tests.e2e.conftest import PhotoPanel, Start
+from tests.photo_folder import write_photos
 
 
 def test_first_start_shows_the_samples_and_says_what_to_do(start: Start) -> None:
@@ -586,3 +588,45 @@ def test_without_a_translation_of_its_own_the_window_takes_no_words_of_qt(
     monkeypatch.setattr(qapp, "installTranslator", installed.append)
     _translate(qapp, "de")
     assert not installed
+
+
+def test_what_is_dropped_while_a_folder_is_read_comes_into_focus_and_replaces_nothing(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_photos(tmp_path / "folder", 6, side=32)
+    (other,) = write_photos(tmp_path / "beside", 1, side=32)
+    app = start(tmp_path / "folder")
+    app.wait_until(lambda: len(app.session.photos) == 6 and not app.session.reading)
+    monkeypatch.setattr("desktop_app.session._CHUNK_SECONDS", -1.0)  # a photo a chunk: a slow disk
+    app.session.open_paths([tmp_path / "folder"])
+    app.session.add_paths([other])  # before the first photo was listed
+    app.wait_until(lambda: len(app.session.photos) == 7 and not app.session.reading)
+    assert app.session.folders == (str(tmp_path / "folder"),)
+    assert app.session.current_path == str(other)
+
+
+def test_answers_of_a_list_do_not_outlive_it(start: Start, tmp_path: Path) -> None:
+    write_photos(tmp_path, 3, side=32)
+    app = start(tmp_path)
+    app.wait_until(lambda: len(app.session.photos) == 3 and not app.session.reading)
+    app.session.set_answers(
+        Answers(
+            ("b", "c", "d"),
+            np.arange(3, dtype=np.int32),
+            np.ones(3, np.float32),
+            np.full(3, int(Mark.LABEL), np.uint8),
+        )
+    )
+    assert app.session.answers.of(0)[0] == "b"
+    app.session.reread()
+    assert app.session.answers.of(0)[0] == "", "a photo may have come before it"
+
+
+def test_a_maximised_window_is_maximised_again_after_the_whole_screen(start: Start) -> None:
+    app = start()
+    app.window.showMaximized()
+    app.run("window_full_screen")
+    assert app.window.isFullScreen()
+    app.run("window_full_screen")
+    assert not app.window.isFullScreen()
+    assert app.window.isMaximized()

@@ -74,6 +74,15 @@ def test_a_label_keeps_its_number_through_renames_moves_and_undo() -> None:
     assert book.state.names == ("kitten", "dog")
 
 
+def test_a_recipe_that_names_a_label_twice_brings_it_once_under_its_old_number() -> None:
+    book = LabelBook((Label("cat"), Label("dog")), PHOTO)
+    cat, dog = book.state.numbers
+    book.set_all((Label("dog"), Label("Cat"), Label("cat "), Label("fox")), PHOTO, "open a recipe")
+    assert book.state.names == ("dog", "Cat", "fox")
+    assert book.state.numbers[:2] == (dog, cat)
+    assert len(set(book.state.numbers)) == 3
+
+
 def test_a_rename_takes_prompt_and_keyword_along_only_while_they_were_the_name() -> None:
     book = LabelBook((Label("cat"), Label("dog", ("hound",), "animals|dog")), PHOTO)
     book.rename_label(0, "Katze", "rename")

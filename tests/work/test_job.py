@@ -444,3 +444,24 @@ def test_a_stuck_model_does_not_lose_what_must_be_kept() -> None:
     assert work.close(0.05) is False
     assert kept == ["word"]
     free.set()
+
+
+def test_a_word_that_waits_for_the_device_is_kept_when_the_window_closes() -> None:
+    work = Work(post=lambda call: None)
+    busy, free = threading.Event(), threading.Event()
+    kept: list[str] = []
+
+    def long_step() -> Iterator[int]:
+        busy.set()
+        free.wait(20)
+        yield 1
+
+    work.start_job("A step that is longer than closing waits", long_step)
+    assert busy.wait(20)
+    work.once(partial(kept.append, "word"), lambda outcome: None, lane="model", must=True)
+    until(lambda: work._lanes["model"]._at_gate)
+    assert work.close(0.05) is False
+    assert kept == ["word"]
+    free.set()
+    assert work.close(20)
+    assert kept == ["word"], "and not twice"

@@ -196,3 +196,21 @@ def test_a_failed_job_says_why_in_the_journal(tmp_path: Path) -> None:
     assert owner.work.close(20)
     (record,) = Journal(tmp_path).records()
     assert (record.state, record.error) == ("failed", "out of memory")
+
+
+def test_a_job_that_goes_on_in_another_window_is_not_resumed_here(tmp_path: Path) -> None:
+    elsewhere = Journal(tmp_path).open("count", "Count", {})
+    (record,) = Journal(tmp_path).records()
+    assert elsewhere.id == record.id
+    owner, ran, ended = Owner(tmp_path), list[int](), list[Job]()
+
+    def run() -> list[int]:
+        ran.append(1)
+        return [1]
+
+    job = owner.work.start_job("Count", run, on_end=ended.append, resume=record)
+    owner.run(lambda: ended)
+    assert job.state is JobState.FAILED
+    assert "another window" in str(job.error)
+    assert not ran
+    assert owner.work.close(20)

@@ -5,16 +5,15 @@ One signal per fact. Folders are read and photos decoded on the io lane; nothing
 
 import os
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from PySide6.QtCore import QObject, Signal
 
+from desktop_app.folder_reader import FolderReader, below
 from desktop_app.model_shelf import ModelShelf
 from desktop_app.model_tuner import ModelTuner
 from desktop_app.photo_list import Answers, Indices, Mark, PhotoList, View
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 Place = tuple[float, float]
 PHOTO_SIDE = 2560  # the longer side of the photo in focus, enough for a 4K screen
 _KEPT_PHOTOS = 4
-_CHUNK_SECONDS = 0.05
 
 
 class Session(QObject):
@@ -80,7 +78,7 @@ class Session(QObject):
         self.selected_label = ""
         self.labels: tuple[str, ...] = ()
         self._folders: set[str] = set()  # those of the roots that are no files
-        self._reader: _Reader | None = None
+        self._reader: FolderReader | None = None
         self._reads = 0  # how often the files were looked at from the beginning
         self._wanted_path = ""
         self._kept: OrderedDict[str, Photo] = OrderedDict()
@@ -165,15 +163,15 @@ class Session(QObject):
         # One reader at a time; what an earlier one had still to read is read by this one too.
         pending = self._reader.rest if self._reader else ()
         wanted = added if focus else ()
-        self._reader = _Reader((*pending, *added), recursive, wanted=wanted, focus_path=focus_path)
+        self._reader = FolderReader((*pending, *added), recursive, wanted=wanted, focus_path=focus_path)
         self._set_reading(True)
         self._list_changed()
         self._ask_chunk(self._reader)
 
-    def _ask_chunk(self, reader: "_Reader") -> None:
+    def _ask_chunk(self, reader: "FolderReader") -> None:
         self.work.once(reader.take, partial(self._chunk_read, reader), lane="io")
 
-    def _chunk_read(self, reader: "_Reader", outcome: "Outcome") -> None:
+    def _chunk_read(self, reader: "FolderReader", outcome: "Outcome") -> None:
         if reader is not self._reader:
             return
         if outcome.error is not None:
@@ -194,7 +192,7 @@ class Session(QObject):
         else:
             self._ask_chunk(reader)
 
-    def _report_refused(self, reader: "_Reader") -> None:
+    def _report_refused(self, reader: "FolderReader") -> None:
         for path, error in reader.refused_now():
             self.notify.warn(
                 self.tr("{name} could not be read: {reason}").format(
@@ -202,7 +200,7 @@ class Session(QObject):
                 )
             )
 
-    def _focus_after(self, reader: "_Reader", paths: list[str]) -> None:
+    def _focus_after(self, reader: "FolderReader", paths: list[str]) -> None:
         if reader.focus_path and self.current >= 0:
             reader.focus_path = ""  # the person was faster
         elif reader.focus_path:
@@ -213,7 +211,7 @@ class Session(QObject):
                 self.select(int(self.shown[0]))
         elif reader.wanted:
             # What an earlier reader had still to read comes before what was added now.
-            first = next((path for path in paths if _below(path, reader.wanted)), None)
+            first = next((path for path in paths if below(path, reader.wanted)), None)
             if first is not None:
                 reader.wanted = ()
                 self.select(self.photos.index(first))
@@ -394,50 +392,6 @@ class Session(QObject):
     def model_name(self, capability: str) -> str:
         """What the chosen model is called where it cannot be asked for its title, since it could not be opened."""
         return os.path.basename(self.shelf.chosen(capability).rstrip("/\\")) or self.tr("The model")
-
-
-class _Reader:
-    """Walks folders a slice at a time; `take` runs on the io lane, the rest is read on the GUI thread."""
-
-    def __init__(
-        self, roots: tuple[str, ...], recursive: bool, *, wanted: tuple[str, ...], focus_path: str
-    ) -> None:
-        self.rest = roots
-        self.wanted = wanted  # files and folders of which the first photo comes into focus
-        self.focus_path = focus_path
-        self.done = False
-        self._recursive = recursive
-        self.folders: set[str] = set()
-        self._refused: list[tuple[str, OSError]] = []
-        self._walk: Iterator[Path] | None = None
-
-    def take(self, most: int = 2000) -> list[str]:
-        """The next photos: at most `most`, and what is found in a twentieth of a second."""
-        from models.images import walk
-
-        if self._walk is None:
-            self.folders = {root for root in self.rest if os.path.isdir(root)}
-            self._walk = iter(walk(self.rest, recursive=self._recursive, refused=self._note))
-        found: list[str] = []
-        stop = monotonic() + _CHUNK_SECONDS
-        for path in self._walk:
-            found.append(str(path))
-            if len(found) >= most or monotonic() > stop:
-                return found
-        self.done = True
-        return found
-
-    def _note(self, path: Path, error: OSError) -> None:
-        self._refused.append((str(path), error))
-
-    def refused_now(self) -> Iterable[tuple[str, OSError]]:
-        """What could not be entered since the last question."""
-        refused, self._refused = self._refused, []
-        return refused
-
-
-def _below(path: str, roots: Sequence[str]) -> bool:
-    return any(path == root or path.startswith(root.rstrip(os.sep) + os.sep) for root in roots)
 
 
 def as_user_error(error: Any, title: str) -> UserError:

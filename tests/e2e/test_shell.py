@@ -597,7 +597,7 @@ def test_what_is_dropped_while_a_folder_is_read_comes_into_focus_and_replaces_no
     (other,) = write_photos(tmp_path / "beside", 1, side=32)
     app = start(tmp_path / "folder")
     app.wait_until(lambda: len(app.session.photos) == 6 and not app.session.reading)
-    monkeypatch.setattr("desktop_app.session._CHUNK_SECONDS", -1.0)  # a photo a chunk: a slow disk
+    monkeypatch.setattr("desktop_app.folder_reader.CHUNK_SECONDS", -1.0)  # a photo a chunk: a slow disk
     app.session.open_paths([tmp_path / "folder"])
     app.session.add_paths([other])  # before the first photo was listed
     app.wait_until(lambda: len(app.session.photos) == 7 and not app.session.reading)

@@ -10,13 +10,21 @@ from desktop_app import presets
 from desktop_app.cli_model import model_folders, open_for
 from desktop_app.cli_output import check_output
 from desktop_app.cli_progress import ProgressLine, printable
-from models.errors import ModelError, TextError, WrongModelError
+from models.errors import ModelError, TextError
 from models.images import read
 from models.registry import find
 from models.spec import Capability
 from models.tasks import zero_shot
 from models.tasks.evaluate import plain_name
-from models.tasks.explain import Explanation, Method, TokenExplainer, explain_class, explain_text, top_classes
+from models.tasks.explain import (
+    Explanation,
+    Method,
+    TokenExplainer,
+    explain_class,
+    explain_text,
+    text_explainer,
+    top_classes,
+)
 from models.tasks.feature_maps import FeatureCache, Maps, Order, numbers
 from models.tasks.feature_pictures import grid, mosaic, overlay, save_npz
 from models.tasks.mask_export import save_png
@@ -146,20 +154,23 @@ def _why_class(model: "Model", rgb: Any, arguments: argparse.Namespace) -> Expla
 def _why_words(model: "Model", rgb: Any, view: View, arguments: argparse.Namespace) -> Explanation:
     templates = presets.prompt_set_of("photo").templates
     text = zero_shot.embed_labels(model, [zero_shot.Label(arguments.label)], templates)[0].astype(np.float32)
-    try:
-        cache = FeatureCache.of(model)
-    except WrongModelError:  # no ConvNeXt: a ViT, or a tower that nothing can be said of
-        return _why_tokens(model, view, text, arguments)
-    maps = cache.maps(rgb, arguments.photo)
-    return explain_text(cache, maps, text, arguments.label, arguments.layer, Method(arguments.method))
+    explainer = text_explainer(model)
+    if isinstance(explainer, TokenExplainer):
+        return _why_tokens(explainer, view, text, arguments)
+    maps = explainer.maps(rgb, arguments.photo)
+    return explain_text(explainer, maps, text, arguments.label, arguments.layer, Method(arguments.method))
 
 
-def _why_tokens(model: "Model", view: View, text: Any, arguments: argparse.Namespace) -> Explanation:
+def _why_tokens(
+    explainer: TokenExplainer, view: View, text: Any, arguments: argparse.Namespace
+) -> Explanation:
     """A ViT has blocks, counted from 0, and no class activation map."""
-    explainer = TokenExplainer.of(model)
     if Method(arguments.method) is Method.CAM:
-        cause = "It has no linear layer behind a mean over the places"
-        raise ModelError(f"{model.spec.title} has no class activation map", cause, "Leave --method away")
+        raise ModelError(
+            f"{explainer.name} has no class activation map",
+            "It pools no channels, as a ConvNeXt does",
+            "Leave --method away: Grad-CAM works on its blocks",
+        )
     number = (arguments.layer or "").removeprefix("block")
     if arguments.layer and not number.isdecimal():
         raise TextError(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import choices, devices
+from models.choices import Choice
 from models.engines import Engine, EngineName, OnnxEngine, Precision, TorchEngine, is_out_of_memory
 from models.errors import CheckpointError, DeviceError, ModelError, UserError, no_numbers
 from models.families.base import Arrays, Entry
@@ -190,26 +191,20 @@ def open_model(
     spec = spec_or_id if isinstance(spec_or_id, ModelSpec) else find(spec_or_id, extra)
     if precision not in ("auto", *get_args(Precision)) or engine not in ("auto", *get_args(EngineName)):
         raise ModelError(f"Precision {precision!r} with engine {engine!r} is not known")
-    remembered = choices.recall(cache, spec, device) if engine == precision == "auto" else None
-    if remembered is not None and remembered.engine == "onnxruntime" and remembered.device == "cpu":
-        graphs = choices.graphs(cache, spec, remembered)
-        if graphs and (device == "cpu" or (device == "auto" and not devices.has_nvidia())):
-            # No import of torch on this road: that is a second of the start.
-            tell(f"Opening {spec.title}", 0.5)
-            return Model(spec, OnnxEngine(graphs, "cpu"))
-    if engine == precision == "auto" and remembered is None and _is_processor(device):
-        tell(f"Opening {spec.title}", 0.5)
-        weightless = open_weightless(spec)
-        if weightless is not None:
-            return Model(spec, weightless)
+    free = engine == precision == "auto"
+    remembered = choices.recall(cache, spec, device) if free else None
+    if free and _is_processor(device, remembered):
+        tell(f"Opening {spec.title}", 0.1)
+        without = _without_torch(spec, remembered, cache)
+        if without is not None:
+            return without
     tell("Loading PyTorch", 0.1)
     place, note = devices.resolve(device)
     if remembered is not None and remembered.device == place:
-        if remembered.engine == "torch":
-            precision = remembered.precision
-        elif graphs := choices.graphs(cache, spec, remembered):
-            # A card was asked for, or is there, and cannot be used: that takes torch to tell.
+        graphs = choices.graphs(cache, spec, remembered)
+        if graphs:
             return Model(spec, OnnxEngine(graphs, place), device=place, note=note)
+        precision = remembered.precision
     if engine == "onnxruntime":
         return _open_onnx(spec, place, precision, note, cache, tell)
     tell(f"Loading {spec.title}", 0.4)
@@ -226,9 +221,27 @@ def open_model(
     return model
 
 
-def _is_processor(device: str) -> bool:
-    """Whether the processor is meant, as far as that can be told without torch, which knows of Apple's GPUs."""
-    return device == "cpu" or (device == "auto" and not devices.has_nvidia() and sys.platform != "darwin")
+def _is_processor(device: str, measured: Choice | None) -> bool:
+    """Whether the processor is meant, as far as that can be told without torch, which is slow to import.
+
+    An NVIDIA card may be one that torch cannot use; of Apple's GPU a measurement alone tells that there is none.
+    """
+    if device != "auto":
+        return device == "cpu"
+    known = sys.platform != "darwin" or (measured is not None and measured.device == "cpu")
+    return known and not devices.has_nvidia()
+
+
+def _without_torch(spec: ModelSpec, measured: Choice | None, cache: Path | None) -> Model | None:
+    """The model in ONNX Runtime on the processor, where that was measured to be best or nothing was; else None.
+
+    No import of torch on this road: that is a second of the start.
+    """
+    if measured is None:
+        weightless = open_weightless(spec)
+        return None if weightless is None else Model(spec, weightless)
+    graphs = choices.graphs(cache, spec, measured) if measured.device == "cpu" else {}
+    return Model(spec, OnnxEngine(graphs, "cpu")) if graphs else None
 
 
 def _settle(device: str, precision: Precision) -> tuple[Precision, str]:

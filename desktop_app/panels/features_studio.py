@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from desktop_app.panels.per_model import PerModel, PhotoKeys
-from models.errors import WrongModelError
 from models.tasks import colours
 from models.tasks.explain import (
     ClassScore,
@@ -13,6 +12,7 @@ from models.tasks.explain import (
     TokenExplainer,
     explain_class,
     explain_text,
+    text_explainer,
     top_classes,
 )
 from models.tasks.feature_maps import Channel, FeatureCache, Maps, Order, channel
@@ -87,17 +87,15 @@ class Studio:
     ) -> Explained:
         """What speaks for a text on a CLIP's image tower; a ViT has no such layers, so its last block answers."""
         vector = embed_texts(model, [text])[0]
-        try:
-            cache = self._caches.of(model)
-        except WrongModelError:
-            explainer = TokenExplainer.of(model)
+        explainer = text_explainer(model, self._caches.of)
+        if isinstance(explainer, TokenExplainer):
             view = look(photo.rgb, explainer.preprocess)
             return Explained(explainer.explain(view, vector, text), view, view.cut(photo.rgb))
-        maps = cache.maps(photo.rgb, self._keys.of(photo))
+        maps = explainer.maps(photo.rgb, self._keys.of(photo))
         known = {one.name for one in maps.layers}
         at = None if method == "cam" or layer not in known else layer
         return Explained(
-            explain_text(cache, maps, vector, text, at, method), maps.view, maps.view.cut(photo.rgb)
+            explain_text(explainer, maps, vector, text, at, method), maps.view, maps.view.cut(photo.rgb)
         )
 
 

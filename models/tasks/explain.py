@@ -202,7 +202,8 @@ class TokenExplainer:
         """WrongModelError for a network without a ViT image tower."""
         tower: Any = getattr(module, "vision_model", None)
         if not hasattr(getattr(tower, "encoder", None), "layers") or not hasattr(tower, "post_layernorm"):
-            raise WrongModelError(f"{name} has no ViT image tower", "", "Choose a CLIP model with one")
+            cure = "Choose a CLIP model with one, or with a ConvNeXt"
+            raise WrongModelError(f"{name} has no ViT image tower", "", cure)
         self.module: Any = module
         self.name = name
         self.tower = tower
@@ -247,3 +248,16 @@ class TokenExplainer:
         side = round(len(shares) ** 0.5)
         values = _numbers(shares.reshape(side, -1))
         return Explanation(label, Method.GRAD_CAM, f"block{block}", values, float(score.detach()))
+
+
+def text_explainer(
+    model: Model, cache_of: Callable[[Model], FeatureCache] = FeatureCache.of
+) -> FeatureCache | TokenExplainer:
+    """What explains a text on this model's image tower: the layers of a ConvNeXt or the blocks of a ViT.
+
+    `cache_of` gives a cache that is kept. WrongModelError for a tower of another kind, such as CLIP's ResNets.
+    """
+    try:
+        return cache_of(model)
+    except WrongModelError:
+        return TokenExplainer.of(model)

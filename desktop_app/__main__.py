@@ -23,6 +23,7 @@ from desktop_app.panels.base import Panel
 from desktop_app.session import Session
 from desktop_app.settings import Settings
 from desktop_app.work import Work
+from models import digests
 from models.errors import UserError
 
 if TYPE_CHECKING:
@@ -122,6 +123,7 @@ def _warn(notify: Notify, problem: UserError) -> None:
 
 def _begin(program: Program, words: tuple[str, ...]) -> None:
     """The window is on screen: open what was asked for, else what was open last, else the samples."""
+    digests.DIGESTS.keep_in(paths.cache_dir() / digests.FILE)
     program.session.shelf.begin()
     program.session.shelf.look_for_models()
     last = str(program.settings.last_folder)

@@ -82,11 +82,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _dispatch(words: list[str]) -> int:
     parser = build_parser()
-    from desktop_app import cli_explore, cli_info, cli_label
+    from desktop_app import cli_explore, cli_info, cli_label, paths
+    from models import digests
 
     names = cli_label.COMMANDS + cli_explore.COMMANDS + cli_info.COMMANDS
     if words and (words[0] in names or words[0] in ("-h", "--help", "--version")):
         arguments = parser.parse_args(words)
+        digests.DIGESTS.keep_in(paths.cache_dir() / digests.FILE)
         return int(arguments.run(arguments))
     return _open_window(words, parser, names)
 

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from models.digests import DIGESTS
 from models.errors import ModelError, WrongModelError
 from models.families import KINDS, Kind
 from models.spec import ModelSpec, Preprocess
@@ -33,8 +34,6 @@ MAX_HEADER = 100 << 20
 DType = Literal["float16", "bfloat16", "float32"]
 # Running statistics and single numbers weigh nothing, and the former leave the range of float16.
 _KEPT = ("running_mean", "running_var", "logit_scale")
-
-_versions: dict[tuple[str, int, int], str] = {}
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -98,16 +97,9 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def files_version(files: list[Path]) -> str:
-    """First 12 hex digits of the sha256 over the files; remembered while path, size and time of change stay."""
-    digest = hashlib.sha256()
-    for path in files:
-        state = path.stat()
-        key = (str(path), state.st_size, state.st_mtime_ns)
-        if key not in _versions:
-            with path.open("rb") as file:
-                _versions[key] = hashlib.file_digest(file, "sha256").hexdigest()
-        digest.update(_versions[key].encode())
-    return (_versions[key] if len(files) == 1 else digest.hexdigest())[:12]
+    """First 12 hex digits of the sha256 over the files; see `digests` for what is remembered of them."""
+    found = [DIGESTS.of(path) for path in files]
+    return (found[0] if len(found) == 1 else hashlib.sha256("".join(found).encode()).hexdigest())[:12]
 
 
 def _version(folder: Path, weights: list[Path], config: Mapping[str, Any], preprocess: Preprocess) -> str:

@@ -1,6 +1,7 @@
 """`pinhole models` and `pinhole doctor`: what is listed, and what is found broken."""
 
 import contextlib
+import hashlib
 import importlib.util
 import io
 import json
@@ -18,6 +19,7 @@ from desktop_app.catalog import open_catalog
 from desktop_app.cli_progress import ProgressLine
 from desktop_app.doctor import Finding, Status
 from desktop_app.settings import Settings
+from models import bundle, digests
 from tests.cli.conftest import Pinhole
 from tests.photo_folder import originals
 
@@ -32,6 +34,20 @@ def test_models_are_listed_with_licence_size_and_capabilities(pinhole: Pinhole, 
     assert all(word in line for word in ("zero-shot", "mit", "0.2 MB", "0.1 M", "Tiny CLIP"))
     listed = json.loads(pinhole("models", "--models", tiny_clip, "--json").out)
     assert {"id", "licence", "size_bytes", "parameters", "capabilities"} <= listed[-1].keys()
+
+
+def test_weights_are_hashed_for_all_starts(
+    pinhole: Pinhole, tiny_clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(digests, "_FRESH", -1.0)
+    said = []
+    for _ in range(2):
+        started = digests.Digests()
+        monkeypatch.setattr(digests, "DIGESTS", started)
+        monkeypatch.setattr(bundle, "DIGESTS", started)
+        said.append(pinhole("models", "--models", tiny_clip, "--json").out)
+        monkeypatch.setattr(hashlib, "file_digest", None)
+    assert said[0] == said[1] != ""
 
 
 def test_nothing_of_a_downloaded_model_reaches_the_terminal_as_a_command(

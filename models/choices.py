@@ -50,7 +50,9 @@ def recall(cache: Path | None, spec: ModelSpec, device: str) -> Choice | None:
     except (KeyError, TypeError):
         return None
     known = choice.engine in get_args(EngineName) and choice.precision in get_args(Precision)
-    return choice if known else None
+    # Without its graphs (of networks that have changed, or deleted) it is to be measured anew.
+    whole = choice.engine != "onnxruntime" or bool(graphs(cache, spec, choice))
+    return choice if known and whole else None
 
 
 def keep(cache: Path, spec: ModelSpec, device: str, choice: Choice) -> None:

@@ -1,9 +1,15 @@
 """Writes a network's entries as ONNX graphs into the cache folder, each checked against torch before it is used."""
 
+import hashlib
 import logging
+import os
+import re
 import threading  # noqa: TID251 - a lock only: no thread is started here
+import time
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,14 +29,32 @@ if TYPE_CHECKING:
 
 OPSET = 17
 LEAST_COSINE = 0.9999  # of a graph's output to torch's, both in float32
+# Before there was a place in it, the name began with the version.
+_GRAPH = re.compile(r"(?:(?P<place>[0-9a-f]{8})-)?[0-9a-f]{12}-\w+-\d+(?:-[0-9a-f]{8})?\.onnx")
+_ABANDONED = 24 * 3600.0  # s
 _log = logging.getLogger(__name__)
 # The exporter refuses a second export beside it, which would read as if the network could not be exported at all.
 _ONE_AT_A_TIME = threading.Lock()
 
 
 def graph_path(cache: Path, spec: ModelSpec, entry: str) -> Path:
-    """Where the graph of this entry lies (or will lie); another version of the model is another file."""
-    return cache / "onnx" / f"{spec.version}-{entry}-{OPSET}.onnx"
+    """Where the graph of this entry lies (or will lie); another version of the model or program is another file."""
+    return cache / "onnx" / f"{_place_of(spec)}-{spec.version}-{entry}-{OPSET}-{_networks()}.onnx"
+
+
+def _place_of(spec: ModelSpec) -> str:
+    """8 hex digits that stay while the folder does, by which the graphs of its earlier versions are found."""
+    return hashlib.sha256(os.path.realpath(spec.folder).encode("utf-8", "surrogatepass")).hexdigest()[:8]
+
+
+@lru_cache(maxsize=1)
+def _networks() -> str:
+    """8 hex digits that change with the networks' sources: a graph of a network that was corrected since is wrong."""
+    digest = hashlib.sha256()
+    for path in (Path(__file__), *sorted((Path(__file__).parent / "families").glob("*.py"))):
+        with suppress(OSError):  # a frozen program has none, and does not change in place
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:8]
 
 
 def sample(
@@ -100,6 +124,7 @@ def export(
             with _ONE_AT_A_TIME:
                 if not path.is_file():
                     _export_one(spec, module, name, entry, path)
+                    _sweep(spec, cache)
         except ModelError as error:
             _log.info("%s", error)
             continue
@@ -122,6 +147,23 @@ def _export_one(spec: ModelSpec, module: "nn.Module", name: str, entry: Entry, p
         raise
     except Exception as error:
         raise ModelError(f"{spec.id}/{name} cannot be exported to ONNX", str(error)) from error
+
+
+def _sweep(spec: ModelSpec, cache: Path) -> None:
+    """Remove the graphs that nothing can open any more: of other versions of this model, or of an earlier program.
+
+    One of today may still be in use: sessions are made when they are first needed.
+    """
+    place, now = _place_of(spec), graph_path(cache, spec, "*").name.split("*")
+    for path in (cache / "onnx").glob("*.onnx"):
+        ours = _GRAPH.fullmatch(path.name)
+        if ours is None or ours["place"] not in (None, place):
+            continue
+        if path.name.startswith(now[0]) and path.name.endswith(now[1]):
+            continue
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > _ABANDONED:
+                path.unlink()
 
 
 def write_graph(

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -393,6 +394,32 @@ def test_a_graph_that_differs_is_not_used(
     assert model.engine == "torch"
     assert "PyTorch" in model.note
     assert list((tmp_path / "onnx").iterdir()) == [], "nothing half made is left"
+
+
+def test_an_update_of_the_networks_leaves_no_old_graph(
+    tiny: tuple[ModelSpec, CLIPModel], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_gpu: None
+) -> None:
+    spec = tiny[0]
+    module, entries = build(spec), {"image": entries_of(spec)["image"]}
+
+    def files() -> set[str]:
+        return {path.name for path in (tmp_path / "onnx").iterdir()}
+
+    before = onnx_export.export(spec, module, entries, tmp_path)
+    choices.keep(tmp_path, spec, "cpu", choices.Choice("onnxruntime", "float32", "cpu", tuple(before), ()))
+    assert tuning.is_measured(spec, device="cpu", cache=tmp_path)
+    ancient, stranger = f"{spec.version}-image-17.onnx", before["image"].name.replace("-", "0-", 1)[1:]
+    for name in (ancient, stranger, "notes.onnx"):
+        (tmp_path / "onnx" / name).write_bytes(b"x")
+    monkeypatch.setattr(onnx_export, "_networks", lambda: "0123abcd")
+    assert not tuning.is_measured(spec, device="cpu", cache=tmp_path), "its graph is not to be trusted"
+    (corrected,) = onnx_export.export(spec, module, entries, tmp_path).values()
+    assert len(files()) == 5, "what was made today may be in use"
+    corrected.unlink()
+    for path in (tmp_path / "onnx").iterdir():
+        os.utime(path, (0, 0))
+    onnx_export.export(spec, module, entries, tmp_path)
+    assert files() == {corrected.name, stranger, "notes.onnx"}
 
 
 def test_an_edited_config_gets_a_graph_of_its_own(tmp_path: Path, cache: Path, no_gpu: None) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from desktop_app import paths
 from desktop_app.cli_model import model_folders, path
 from desktop_app.cli_progress import ProgressLine, printable
-from models.registry import list_models, list_problems
+from models.registry import scan
 
 COMMANDS = ("models", "doctor")
 
@@ -68,7 +68,7 @@ def add_model(arguments: argparse.Namespace) -> int:
 def show_models(arguments: argparse.Namespace) -> int:
     """Print every model; those that cannot be used with the reason."""
     folders = model_folders(arguments, arguments.models)
-    specs, problems = list_models(folders), list_problems(folders)
+    specs, problems = scan(folders)
     if arguments.json:
         print(json.dumps([_as_json(spec) for spec in specs], indent=2, ensure_ascii=False))
         return 0

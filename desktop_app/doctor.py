@@ -163,16 +163,16 @@ def _device() -> Iterator[Finding]:
 
 
 def _models() -> Iterator[Finding]:
-    from models.registry import list_models, list_problems
+    from models.registry import scan
 
     extra = Settings(paths.settings_file(), only_read=True).model_places()
-    specs = list_models(extra)
+    specs, problems = scan(extra)
     for spec in specs:
         abilities = ", ".join(sorted(str(one).replace("_", " ") for one in spec.capabilities))
         yield Finding(
             f"Model {spec.id}", Status.GOOD, f"{_size(spec.size_bytes)}, {abilities}, licence: {spec.licence}"
         )
-    for problem in list_problems(extra):
+    for problem in problems:
         words = f"{problem.error.title}. {problem.error.cause}".strip()
         yield Finding(f"Model {problem.folder.name}", Status.BAD, words, problem.error.cure)
     if not specs:

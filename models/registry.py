@@ -61,15 +61,11 @@ class Problem:
 
 def list_models(extra: Sequence[Path] = ()) -> list[ModelSpec]:
     """The bundled models, then those in the extra folders (each a model itself, or a folder of models)."""
-    return _scan(extra)[0]
+    return scan(extra)[0]
 
 
-def list_problems(extra: Sequence[Path] = ()) -> list[Problem]:
-    """The folders that list_models leaves out although they have a config.json, each with its reason."""
-    return _scan(extra)[1]
-
-
-def _scan(extra: Sequence[Path]) -> tuple[list[ModelSpec], list[Problem]]:
+def scan(extra: Sequence[Path] = ()) -> tuple[list[ModelSpec], list[Problem]]:
+    """(what list_models gives, the folders it leaves out although they have a config.json, each with its reason)."""
     specs: list[ModelSpec] = []
     problems: list[Problem] = []
     seen: set[Path] = set()
@@ -115,7 +111,7 @@ def _with_own_id(spec: ModelSpec, others: Sequence[ModelSpec]) -> ModelSpec:
 
 def find(id_or_folder: str | Path, extra: Sequence[Path] = ()) -> ModelSpec:
     """The model of this id, or in this folder; ModelError names the known ids where there is none."""
-    specs, problems = _scan(extra)
+    specs, problems = scan(extra)
     for spec in specs:
         if spec.id == id_or_folder:
             return spec

@@ -19,7 +19,8 @@ from desktop_app.catalog import open_catalog
 from desktop_app.cli_progress import ProgressLine
 from desktop_app.doctor import Finding, Status
 from desktop_app.settings import Settings
-from models import bundle, digests
+from models import bundle, digests, registry
+from models.spec import ModelSpec
 from tests.cli.conftest import Pinhole
 from tests.photo_folder import originals
 
@@ -34,6 +35,22 @@ def test_models_are_listed_with_licence_size_and_capabilities(pinhole: Pinhole, 
     assert all(word in line for word in ("zero-shot", "mit", "0.2 MB", "0.1 M", "Tiny CLIP"))
     listed = json.loads(pinhole("models", "--models", tiny_clip, "--json").out)
     assert {"id", "licence", "size_bytes", "parameters", "capabilities"} <= listed[-1].keys()
+
+
+@pytest.mark.parametrize("command", ["models", "doctor"])
+def test_a_model_folder_is_read_once(
+    pinhole: Pinhole, tiny_clip: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    shutil.copytree(tiny_clip, paths.models_dir() / "mine")
+    real, seen = registry.read_spec, list[str]()
+
+    def count(folder: Path, **about: bool) -> ModelSpec:
+        seen.append(folder.name)
+        return real(folder, **about)
+
+    monkeypatch.setattr(registry, "read_spec", count)
+    pinhole(command)
+    assert seen.count("mine") == 1
 
 
 def test_weights_are_hashed_for_all_starts(

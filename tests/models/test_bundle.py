@@ -334,7 +334,7 @@ def test_no_number_in_a_folder_keeps_other_models_from_being_listed(
     (folder.parent / "odd" / name).write_bytes(head + data)
     mine = [spec.id for spec in registry.list_models([folder.parent]) if not spec.bundled]
     assert mine == ["tiny"]
-    assert "odd" in [problem.folder.name for problem in registry.list_problems([folder.parent])]
+    assert "odd" in [problem.folder.name for problem in registry.scan([folder.parent])[1]]
 
 
 def test_lists_leave_bad_folders_apart(folder: Path) -> None:
@@ -346,7 +346,7 @@ def test_lists_leave_bad_folders_apart(folder: Path) -> None:
     (home / "file.txt").write_text("x")
     mine = [spec for spec in registry.list_models([home]) if not spec.bundled]
     assert [spec.id for spec in mine] == ["tiny"]
-    problems = [problem for problem in registry.list_problems([home]) if problem.folder.parent == home]
+    problems = [problem for problem in registry.scan([home])[1] if problem.folder.parent == home]
     assert [problem.folder.name for problem in problems] == ["broken"]
     assert "damaged" in str(problems[0].error)
     with pytest.raises(ModelError, match="damaged"):
@@ -386,7 +386,7 @@ def test_a_near_miss_is_suggested(folder: Path) -> None:
 
 def test_bundled_models_are_sound() -> None:
     """Whatever ships with the program is described without a problem."""
-    assert registry.list_problems() == []
+    assert registry.scan()[1] == []
     assert all(spec.bundled and spec.licence != "unknown" for spec in registry.list_models())
 
 

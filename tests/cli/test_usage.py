@@ -141,7 +141,7 @@ def test_an_error_has_title_cause_and_cure_on_lines_of_their_own(
     def fail(*_: object) -> int:
         raise ModelError("The model is ill", "It coughs\x1b[2J", "Let it rest")
 
-    monkeypatch.setattr(cli_info, "list_models", fail)
+    monkeypatch.setattr(cli_info, "scan", fail)
     said = pinhole("models")
     assert (said.code, said.err) == (2, "pinhole: The model is ill\n  It coughs\\x1b[2J\n  Let it rest\n")
     monkeypatch.setenv("PINHOLE_DEBUG", "1")
@@ -149,7 +149,7 @@ def test_an_error_has_title_cause_and_cure_on_lines_of_their_own(
 
 
 def test_a_fault_of_the_program_is_one_sentence(pinhole: Pinhole, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli_info, "list_models", lambda *_: 1 / 0)
+    monkeypatch.setattr(cli_info, "scan", lambda *_: 1 / 0)
     said = pinhole("models")
     assert said.code == 70
     assert "ZeroDivisionError" in said.err
@@ -172,7 +172,7 @@ def test_a_file_that_the_system_refuses_is_no_fault_of_the_program(
     def refuse(*_: object) -> int:
         raise PermissionError(13, "Permission denied", "locked")
 
-    monkeypatch.setattr(cli_info, "list_models", refuse)
+    monkeypatch.setattr(cli_info, "scan", refuse)
     assert pinhole("models").err == "pinhole: locked cannot be used\n  Permission denied\n"
 
 
@@ -214,7 +214,7 @@ def test_ctrl_c_before_the_work_begins(pinhole: Pinhole, monkeypatch: pytest.Mon
     def stop(*_: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli_info, "list_models", stop)
+    monkeypatch.setattr(cli_info, "scan", stop)
     assert pinhole("models").code == 130
 
 

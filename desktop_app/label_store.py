@@ -1,14 +1,12 @@
-"""The catalogue as the store of an auto-label run, and the pass that remembers what is in the photos. No Qt."""
+"""The catalogue as the store of an auto-label run. No Qt."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 
 from desktop_app.catalog import Answer, Catalog, PhotoFacts, PhotoRecord, Proposal
 from desktop_app.catalog_files import records_of
-from models.errors import UserError
 from models.tasks.auto_label import Halves, Known, Outcome, State, Verdict
 
 
@@ -95,28 +93,3 @@ def _proposal(photo: int, verdict: Verdict) -> Proposal:
         third.label if third else "",
         third.probability if third else None,
     )
-
-
-@dataclass(frozen=True)
-class Remembered:
-    """How many photos have been hashed."""
-
-    done: int
-    total: int
-
-
-def remember_contents(
-    catalog: Catalog, ids: Sequence[int], content_hash: Callable[[Path], str], lot: int = 16
-) -> Iterator[Remembered]:
-    """Hash the photos that have no hash yet, so that they are recognised when they are moved: a job for idle times,
-    which may stop anywhere and start again. Photos that cannot be read are passed over."""
-    records = [record for record in catalog.photos(ids).values() if not record.sha256 and not record.error]
-    for start in range(0, len(records), lot):
-        facts = []
-        for record in records[start : start + lot]:
-            try:
-                facts.append(PhotoFacts(record.id, sha256=content_hash(record.path)))
-            except (OSError, UserError):
-                continue
-        catalog.put_facts(facts)
-        yield Remembered(min(start + lot, len(records)), len(records))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from desktop_app import paths
 from models.errors import TextError
-from models.tasks.prompts import Label, PromptSet, load_labels, load_prompt_set, save_labels, save_prompt_set
+from models.tasks.prompts import Label, PromptSet, load_labels, load_prompt_set, save_prompt_set
 
 SAMPLES = "samples"  # the label list that fits the sample photos
 _NUMBER = re.compile(r"^\d+-")  # shipped sets are numbered, which gives their order
@@ -49,16 +49,9 @@ def prompt_set_of(key: str) -> PromptSet:
     return load_prompt_set(_find(prompt_sets(), key, "prompt set").path)
 
 
-def save_own_labels(title: str, labels: tuple[Label, ...], *, replaces: bool = False) -> Path:
-    """Keep a list under the person's own. NameTaken unless `replaces`; TextError where that cannot be."""
-    path = _place("labels", title, replaces)
-    save_labels(path, labels, title)
-    return path
-
-
 def save_own_set(chosen: PromptSet, *, replaces: bool = False) -> Path:
     """Keep a prompt set under the person's own. NameTaken unless `replaces`; TextError where that cannot be."""
-    path = _place("prompt_sets", chosen.name, replaces)
+    path = _place(chosen.name, replaces)
     save_prompt_set(path, chosen)
     return path
 
@@ -77,9 +70,10 @@ def _own(kind: str) -> Path:
     return paths.config_dir() / kind
 
 
-def _place(kind: str, title: str, replaces: bool) -> Path:
-    """The file for this title: the one that has it, else a free one."""
-    files = sorted(_own(kind).glob("*.txt"))
+def _place(title: str, replaces: bool) -> Path:
+    """The file for the prompt set of this title: the one that has it, else a free one."""
+    folder = _own("prompt_sets")
+    files = sorted(folder.glob("*.txt"))
     for path in files:
         if _same(_title(path) or path.stem, title):
             if not replaces:
@@ -92,7 +86,7 @@ def _place(kind: str, title: str, replaces: bool) -> Path:
     while name.casefold() in taken:
         number += 1
         name = f"{stem} {number}"
-    return _own(kind) / f"{name}.txt"
+    return folder / f"{name}.txt"
 
 
 def _same(one: str, other: str) -> bool:

@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import io
 import math
 import os
 import warnings
@@ -29,7 +28,6 @@ from models.decode import (
     to_rgb,
     turned,
 )
-from models.errors import ImageError
 from models.spec import Preprocess
 from models.walk import SUFFIXES, is_photo, natural_key, walk
 
@@ -42,7 +40,6 @@ __all__ = [
     "prepare",
     "prepare_file",
     "read",
-    "read_bytes",
     "taken",
     "thumbnail",
     "walk",
@@ -87,14 +84,6 @@ def read(path: str | os.PathLike[str], *, max_side: int | None = None) -> Photo:
     with open_regular(path) as stream:
         image, full = _decode(stream, shown(path), lambda size: _draft_for_longest(size, max_side))
     return Photo(Path(path), _frozen(_fit(image, max_side)), full)
-
-
-def read_bytes(data: bytes, name: str = "picture", *, max_side: int | None = None) -> Photo:
-    """As `read`, from bytes in memory (a drop from a browser, the clipboard)."""
-    if not data:
-        raise ImageError(f"{shown(name)} is empty", "It has no bytes in it", kind="empty")
-    image, full = _decode(io.BytesIO(data), shown(name), lambda size: _draft_for_longest(size, max_side))
-    return Photo(Path(name), _frozen(_fit(image, max_side)), full)
 
 
 def thumbnail(path: str | os.PathLike[str], side: int) -> NDArray[np.uint8]:

@@ -23,9 +23,6 @@ from models.families.vit_config import EncoderConfig
 from models.families.vit_relative import MODEL_TYPE, PUBLISHED, RelativeEncoder, RelativeViTConfig
 from models.spec import Capability
 
-MASK_UNIT = 32
-"""Side of a hidden unit in px, the best of the paper's."""
-
 
 @dataclass(frozen=True)
 class ViTConfig(EncoderConfig):

@@ -8,6 +8,9 @@ from typing import Any, Self
 
 from models.families.config import entries
 
+MASK_UNIT = 32
+"""Side in px of what SimMIM hides at once, the best of its paper's."""
+
 
 @dataclass(frozen=True)
 class EncoderConfig:

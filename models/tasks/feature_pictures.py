@@ -33,12 +33,11 @@ def grid(
     name: str,
     by: Order = Order.INDEX,
     colour_map: str = "viridis",
-    start: int = 0,
     count: int | None = None,
     shared: bool = False,
 ) -> Grid:
     """Some channels of a layer as pictures; `shared` uses one range for the layer, so that dim channels look dim."""
-    order = numbers(maps, name).order(by)[start : None if count is None else start + count]
+    order = numbers(maps, name).order(by)[:count]
     values = maps.outputs[name][order].astype(np.float32)
     if shared:
         whole = maps.outputs[name]
@@ -51,10 +50,10 @@ def grid(
     return Grid(order, colours.paint(scaled, colour_map, 0.0, 1.0))
 
 
-def mosaic(pictures: Picture, columns: int | None = None, cell: int | None = None, gap: int = 1) -> Picture:
-    """(n,h,w,3) as one picture, in rows of `columns` (about square without); each enlarged to `cell` px in height."""
+def mosaic(pictures: Picture, cell: int | None = None, gap: int = 1) -> Picture:
+    """(n,h,w,3) as one picture, about square; each enlarged to `cell` px in height."""
     count, height, width, _ = pictures.shape
-    columns = columns or max(1, math.ceil(math.sqrt(count)))
+    columns = max(1, math.ceil(math.sqrt(count)))
     times = max(1, (cell or height) // height)
     tall, wide = height * times, width * times
     rows = -(-count // columns)
@@ -72,11 +71,10 @@ def overlay(
     opacity: float = 0.6,
     low: float | None = None,
     high: float | None = None,
-    smooth: bool = True,
 ) -> Picture:
-    """A map (h,w) laid over the picture the model sees (H,W,3), opacity 0..1; `smooth` interpolates the cells."""
+    """A map (h,w) laid over the picture the model sees (H,W,3), opacity 0..1, without its cells' edges."""
     height, width = photo.shape[:2]
-    spread = colours.smoothed(values, height, width) if smooth else colours.enlarged(values, height, width)
+    spread = colours.smoothed(values, height, width)
     return colours.over(photo, colours.paint(spread, colour_map, low, high), opacity)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import ModelError, WrongModelError, no_numbers
-from models.families.vit_config import MaskShape, mask_shape
+from models.families.vit_config import MASK_UNIT, MaskShape, mask_shape
 from models.spec import Capability, Preprocess
 from models.tasks import mask_scores
 from models.tasks.mask_scores import Score
@@ -128,7 +128,9 @@ class Painter:
     @property
     def usual_unit(self) -> int:
         """A patch for MAE; 32 px (or the nearest that fits) for SimMIM, as in its paper."""
-        return self.patch if self._shape.visible_only else min(self.units, key=lambda unit: abs(unit - 32))
+        if self._shape.visible_only:
+            return self.patch
+        return min(self.units, key=lambda unit: abs(unit - MASK_UNIT))
 
     def mask(
         self,

@@ -316,30 +316,6 @@ def load_labels(path: Path) -> tuple[Label, ...]:
     return parse_labels(_read(path))
 
 
-def save_labels(path: Path, labels: Iterable[Label], title: str = "") -> None:
-    """Writes a file that load_labels reads, whole or not at all; the title is its first line."""
-    _write(path, (f"# {' '.join(title.split())}\n" if title.strip() else "") + format_labels(labels))
-
-
-def title_of(path: Path) -> str:
-    """What a file of labels or templates calls itself in its first line (`# Title`), else its name."""
-    first = _read(path).partition("\n")[0].strip()
-    return first[1:].strip() or path.stem if first.startswith("#") else path.stem
-
-
-def list_files(folder: Path) -> list[tuple[str, Path]]:
-    """(title, file) of every readable .txt and .json file in a folder, in the order of the file names."""
-    found = []
-    for path in sorted(folder.glob("*")) if folder.is_dir() else []:
-        if path.suffix in (".txt", ".json") and not path.name.startswith("."):
-            try:
-                is_json = path.suffix == ".json"
-                found.append((load_prompt_set(path).name if is_json else title_of(path), path))
-            except TextError:
-                continue
-    return found
-
-
 def load_prompt_set(path: Path) -> PromptSet:
     """The prompt set of a file, named after it unless it says otherwise; TextError where it cannot be read."""
     return parse_prompt_set(_read(path), path.stem)

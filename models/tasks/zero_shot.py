@@ -27,13 +27,11 @@ from models.tasks.prompts import (
     enabled,
     format_labels,
     format_prompt_set,
-    list_files,
     load_labels,
     load_prompt_set,
     parse_labels,
     parse_prompt_set,
     render,
-    save_labels,
     save_prompt_set,
 )
 from models.tasks.scoring import Bars, Decision, Scores, score
@@ -61,13 +59,11 @@ __all__ = [
     "enabled",
     "format_labels",
     "format_prompt_set",
-    "list_files",
     "load_labels",
     "load_prompt_set",
     "parse_labels",
     "parse_prompt_set",
     "render",
-    "save_labels",
     "save_prompt_set",
     "score",
 ]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desktop_app import label_recipe, presets
+from desktop_app import label_recipe, paths, presets
 from desktop_app.catalog import Catalog, Proposal
 from desktop_app.label_book import LabelBook, Step, moved
 from desktop_app.label_calls import FillOrder
@@ -515,7 +515,10 @@ def test_shipped_lists_and_sets_can_be_read_and_ones_own_stand_beside_them() -> 
         assert len(set(names)) == len(names), one.key
     assert len(presets.prompt_set_of("eighty").templates) == 80
     presets.save_own_set(PromptSet("My/own: set", (Template("a {}"),)))
-    presets.save_own_labels("Rooms", (Label("kitchen"),))
+    (paths.config_dir() / "labels").mkdir()
+    (paths.config_dir() / "labels" / "mine.txt").write_text("# Rooms\nkitchen\n")
+    assert presets.label_lists()[-1].own
+    assert presets.labels_of("rooms") == (Label("kitchen"),)
     own = presets.prompt_sets()[-1]
     assert (own.title, own.own) == ("My/own: set", True)
     assert presets.prompt_set_of("my/own: set").templates == (Template("a {}"),)
@@ -544,9 +547,3 @@ def test_no_name_replaces_what_is_kept_under_another_or_unasked() -> None:
     found = {one.title: presets.prompt_set_of(one.key).templates[0].text for one in presets.prompt_sets()[3:]}
     assert found["a:b"] == "new {}"
     assert found["a/b"] == "first {}"
-    presets.save_own_labels("x/y", (Label("cat"),))
-    presets.save_own_labels("x:y", (Label("dog"),))
-    with pytest.raises(presets.NameTaken):
-        presets.save_own_labels("x/y", (Label("owl"),))
-    titles = {one.title: presets.labels_of(one.key) for one in presets.label_lists() if one.own}
-    assert titles == {"x/y": (Label("cat"),), "x:y": (Label("dog"),)}

@@ -215,6 +215,8 @@ class Session(QObject):
             if first is not None:
                 reader.wanted = ()
                 self.select(self.photos.index(first))
+            elif reader.done and self.current < 0 and len(self.shown):
+                self.select(int(self.shown[0]))  # nothing was among it
         elif paths and self.current < 0:
             self.select(self.photos.index(paths[0]))
 

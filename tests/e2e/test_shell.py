@@ -605,6 +605,20 @@ def test_what_is_dropped_while_a_folder_is_read_comes_into_focus_and_replaces_no
     assert app.session.current_path == str(other)
 
 
+def test_where_nothing_was_among_what_was_dropped_the_folder_before_it_is_looked_at(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_photos(tmp_path / "folder", 3, side=32)
+    (tmp_path / "empty").mkdir()
+    app = start(tmp_path / "folder")
+    app.wait_until(lambda: len(app.session.photos) == 3 and not app.session.reading)
+    monkeypatch.setattr("desktop_app.folder_reader.CHUNK_SECONDS", -1.0)
+    app.session.open_paths([tmp_path / "folder"])
+    app.session.add_paths([tmp_path / "empty"])
+    app.wait_until(lambda: len(app.session.photos) == 3 and not app.session.reading)
+    assert app.session.current == 0
+
+
 def test_answers_of_a_list_do_not_outlive_it(start: Start, tmp_path: Path) -> None:
     write_photos(tmp_path, 3, side=32)
     app = start(tmp_path)

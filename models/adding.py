@@ -109,12 +109,15 @@ def _add_folder(folder: Path, target: Path, tokenizer: Path | None) -> Iterator[
     _try(spec)
     _sweep(target.parent)
     with _place_beside(target) as temporary:
-        for path in [*weight_files(folder), *(folder / kept for kept in _KEPT)]:
+        before = 0
+        for path in weight_files(folder):
+            for copied in _copied(path, temporary / path.name):
+                done, total = (before + copied) / 1e6, spec.size_bytes / 1e6
+                yield Step(2, f"Copying {path.name}, {done:,.0f} of {total:,.0f} MB")
+            before += copied
+        for path in (folder / kept for kept in _KEPT):
             if path.is_file():
-                for copied in _copied(path, temporary / path.name):
-                    yield Step(
-                        2, f"Copying {path.name}, {copied / 1e6:,.0f} of {spec.size_bytes / 1e6:,.0f} MB"
-                    )
+                shutil.copyfile(path, temporary / path.name)
         if text:
             (temporary / TOKENIZER).write_text(text, encoding="utf-8")
         temporary.chmod(0o755)

@@ -14,9 +14,8 @@ FILE = "digests.json"
 # Clocks of file systems are coarse: what was written just now may be written again without showing it.
 _FRESH = 2.0  # s
 
-_State = tuple[
-    int, int, int
-]  # size, and the times of the last change of contents and of the file at all, in ns
+# Size, and the times of the last change of contents and of the file at all, in ns.
+_State = tuple[int, int, int]
 
 
 class Digests:
@@ -25,20 +24,22 @@ class Digests:
     def __init__(self) -> None:
         self._known: dict[str, tuple[_State, str]] = {}
         self._place: Path | None = None
+        self._read_from: Path | None = None
         # One at a time, so that two threads that list the models do not both read them.
         self._lock = threading.Lock()
 
     def keep_in(self, place: Path) -> None:
-        """From now on digests are kept in this file, too; one that is damaged is written anew."""
-        with self._lock:
-            if place != self._place:
-                self._place = place
-                self._known = {**_read(place), **self._known}
+        """From now on digests are kept in this file, too; one that is damaged is written anew. It is read by who first
+        asks for a digest: nobody waits here, neither for the disk nor for a file that is being hashed."""
+        self._place = place
 
     def of(self, path: Path) -> str:
         """64 hex digits. Raises OSError."""
         name = os.path.abspath(path)
         with self._lock:
+            if (place := self._place) is not None and place != self._read_from:
+                self._known = {**_read(place), **self._known}
+                self._read_from = place
             status = os.stat(name)
             state = (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
             known = self._known.get(name)
@@ -48,9 +49,9 @@ class Digests:
                 found = hashlib.file_digest(file, "sha256").hexdigest()
             self._known[name] = state, found
             changed = max(status.st_mtime, status.st_ctime)
-            if self._place is not None and time.time() - changed > _FRESH:
+            if place is not None and time.time() - changed > _FRESH:
                 with contextlib.suppress(OSError):  # it can always be computed again
-                    _write(self._place, name, state, found)
+                    _write(place, name, state, found)
             return found
 
 

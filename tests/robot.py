@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from time import monotonic
+from typing import ParamSpec, TypeVar
 
 from PySide6.QtCore import QCoreApplication, QEvent, QEventLoop, QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QImage
@@ -172,3 +173,20 @@ class AppRobot:
         picture = self.window.grab().toImage()
         picture.save(str(path))
         return picture
+
+
+P = ParamSpec("P")
+Robot = TypeVar("Robot", bound=AppRobot)
+
+
+def closing(begin: Callable[P, Robot]) -> Iterator[Callable[P, Robot]]:
+    """For a fixture: `begin`, and the robots that it began are closed when the test has ended."""
+    robots: list[Robot] = []
+
+    def start(*words: P.args, **values: P.kwargs) -> Robot:
+        robots.append(begin(*words, **values))
+        return robots[-1]
+
+    yield start
+    for robot in robots:
+        robot.close()

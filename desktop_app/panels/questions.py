@@ -38,15 +38,11 @@ def ask_save(parent: QWidget, title: str, kinds: str, suggested: str = "") -> st
     """
     chosen, kind = QFileDialog.getSaveFileName(parent, title, _Place.start(suggested), kinds)
     if chosen and ";;" in kinds and not Path(chosen).suffix:
-        suffix = suffix_of(kind)
+        whole = Path(chosen + suffix_of(kind))
         # The dialog has asked about the name as it was typed.
-        if (
-            suffix
-            and Path(chosen + suffix).exists()
-            and not ask_replace(parent, title, Path(chosen + suffix).name)
-        ):
+        if str(whole) != chosen and whole.exists() and not ask_replace(parent, title, whole.name):
             return ""
-        chosen += suffix
+        chosen = str(whole)
     return _Place.keep(chosen)
 
 

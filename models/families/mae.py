@@ -317,7 +317,7 @@ def _depth(tensors: Mapping[str, Tensor], start: str) -> int:
     return len({name[len(start) :].split(".")[0] for name in tensors if name.startswith(start)})
 
 
-# In the hub's files the decoder has no encoder of its own (facebook/vit-mae-base).
+# In the hub's files, and in the memory of transformers, the decoder has no encoder of its own.
 _HUB_DECODER = ("decoder.decoder_layers.", "decoder.decoder_encoder.layers.")
 
 
@@ -332,8 +332,7 @@ def _to_hub(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _from_memory(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    pairs = (("decoder.decoder_layers.", "decoder.decoder_encoder.layers."),)
-    return vit_names.from_memory(rename(tensors, pairs))
+    return vit_names.from_memory(rename(tensors, (_HUB_DECODER,)))
 
 
 def build(config: Mapping[str, Any]) -> nn.Module:

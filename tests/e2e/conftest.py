@@ -18,7 +18,7 @@ from desktop_app.session import Session
 from desktop_app.widgets.image_view import ImageView
 from desktop_app.widgets.photo_grid import PhotoGrid
 from models.errors import UserError
-from tests.robot import AppRobot
+from tests.robot import AppRobot, closing
 
 
 class GridPanel(Panel):
@@ -77,16 +77,11 @@ def start(monkeypatch: pytest.MonkeyPatch, qapp: object) -> Iterator[Start]:
     """Start the program, more than once if a story needs it; what is still open is closed at the end."""
     monkeypatch.setattr(ModelShelf, "begin", lambda self: None)
     monkeypatch.setattr(ModelTuner, "_wanted", lambda self: False)  # there are no models to measure
-    open_: list[AppRobot] = []
 
     def begin(*words: str | Path, panels: tuple[type[Panel], ...] = SMALL_PANELS) -> AppRobot:
-        robot = AppRobot(*words, panels=panels)
-        open_.append(robot)
-        return robot
+        return AppRobot(*words, panels=panels)
 
-    yield begin
-    for robot in open_:
-        robot.close()
+    yield from closing(begin)
 
 
 @pytest.fixture

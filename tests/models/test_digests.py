@@ -91,3 +91,12 @@ def test_two_threads_do_not_read_the_same_file(tmp_path: Path, read: list[str]) 
     for thread in threads:
         thread.join()
     assert read == ["weights"]
+
+
+def test_naming_the_file_waits_for_nobody(tmp_path: Path) -> None:
+    found = Digests()
+    with found._lock:  # another thread hashes gigabytes
+        asked = threading.Thread(target=found.keep_in, args=(tmp_path / digests.FILE,), daemon=True)
+        asked.start()
+        asked.join(20)
+        assert not asked.is_alive()

@@ -9,6 +9,7 @@ import pytest
 
 from tests.label_robot import LabelRobot, remember
 from tests.photo_folder import originals, write_photos
+from tests.robot import closing
 
 Start = Callable[..., LabelRobot]
 
@@ -26,17 +27,11 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def start(model: Path, qapp: object) -> Iterator[Start]:
-    open_: list[LabelRobot] = []
-
     def begin(*words: str | Path, **values: object) -> LabelRobot:
         remember(model, **values)
-        robot = LabelRobot(*words)
-        open_.append(robot)
-        return robot
+        return LabelRobot(*words)
 
-    yield begin
-    for robot in open_:
-        robot.close()
+    yield from closing(begin)
 
 
 @pytest.fixture

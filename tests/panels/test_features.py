@@ -19,6 +19,7 @@ from models.tasks import colours
 from models.tasks.feature_maps import channel, numbers, principal, similarity
 from tests.features_robot import FeaturesRobot, remember
 from tests.photo_folder import write_photos
+from tests.robot import closing
 from tests.tiny_models import write_tiny_clip, write_tiny_convnext, write_tiny_mae
 
 Start = Callable[..., FeaturesRobot]
@@ -43,17 +44,11 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def start(models: Path, photos: Path, qapp: object) -> Iterator[Start]:
-    open_: list[FeaturesRobot] = []
-
     def begin(*words: str | Path, features: str = "convnext", words_model: str = "clip") -> FeaturesRobot:
         remember(models / features, models / words_model)
-        robot = FeaturesRobot(*(words or (photos,)))
-        open_.append(robot)
-        return robot
+        return FeaturesRobot(*(words or (photos,)))
 
-    yield begin
-    for robot in open_:
-        robot.close()
+    yield from closing(begin)
 
 
 def test_the_network_runs_once_a_photo_whatever_is_looked_at(start: Start) -> None:

@@ -10,6 +10,7 @@ import pytest
 from desktop_app.panels.features_work import CHANNELS, WHY
 from tests.features_robot import FeaturesRobot, remember
 from tests.photo_folder import write_photos
+from tests.robot import closing
 from tests.tiny_models import write_tiny_clip, write_tiny_convnext
 
 Start = Callable[..., FeaturesRobot]
@@ -25,17 +26,11 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def start(models: Path, qapp: object) -> Iterator[Start]:
-    open_: list[FeaturesRobot] = []
-
     def begin(*words: str | Path) -> FeaturesRobot:
         remember(models / "convnext", models / "clip")
-        robot = FeaturesRobot(*words)
-        open_.append(robot)
-        return robot
+        return FeaturesRobot(*words)
 
-    yield begin
-    for robot in open_:
-        robot.close()
+    yield from closing(begin)
 
 
 @pytest.fixture

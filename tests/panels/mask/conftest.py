@@ -10,6 +10,7 @@ from PIL import Image
 
 from tests.mask_robot import MaskRobot, remember
 from tests.photo_folder import originals
+from tests.robot import closing
 from tests.tiny_models import write_tiny_mae
 
 Start = Callable[..., MaskRobot]
@@ -34,17 +35,11 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def start(model: Path, qapp: object) -> Iterator[Start]:
-    open_: list[MaskRobot] = []
-
     def begin(*words: str | Path, folder: Path | None = None) -> MaskRobot:
         remember(folder or model)
-        robot = MaskRobot(*words)
-        open_.append(robot)
-        return robot
+        return MaskRobot(*words)
 
-    yield begin
-    for robot in open_:
-        robot.close()
+    yield from closing(begin)
 
 
 @pytest.fixture

@@ -159,11 +159,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     texts = texts_of(photos, tokenizer)
     words = TextRecipe(texts, tokenizer, options.seed, device=whole.device)
     if earlier is None:
-        _train_or_take(words, [options.text] if options.text else [], _share(whole, "text", 0.15))
+        _train_or_take(words, [options.text] if options.text else [], whole.part("text", 0.15))
     else:
         take_all(words.module, kept_text(earlier), but="clip_head.")
     trunk = (
-        train_trunk(photos, _share(whole, "trunk", 0.7), start=options.start)
+        train_trunk(photos, whole.part("trunk", 0.7), start=options.start)
         if options.trunk is None
         else kept_trunk(photos, options.trunk)
     )
@@ -171,16 +171,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     again = TextRecipe(moved, tokenizer, options.seed + 1, labels=labels, device=whole.device)
     again.rate, again.average = 8e-4, 0.99
     again.module.load_state_dict(words.module.state_dict())
-    _train_or_take(again, options.aligned or [], _share(whole, "aligned", 0.15 if earlier is None else 0.3))
+    _train_or_take(again, options.aligned or [], whole.part("aligned", 0.15 if earlier is None else 0.3))
     clip = assemble(trunk, again.module.cpu())
     calibrate(clip, tokenizer, photos)
     folder = options.out / "pinhole-clip"
     write_bundle(folder, clip, clip.config.to_hf(), PREPROCESS, tokenizer.to_str(), card("pinhole-clip"))
-
-
-def _share(run: Run, name: str, share: float) -> Run:
-    minutes = None if run.minutes is None else run.minutes * share
-    return replace(run, out=run.out / name, minutes=minutes)
 
 
 def _train_or_take(recipe: TextRecipe, folders: Sequence[Path], run: Run) -> None:

@@ -1,45 +1,58 @@
-"""The bundled classifier, and the trunk that CLIP shares: python -m models.training.convnext --data DIR --out DIR."""
+"""The bundled classifier: python -m models.training.convnext --data DIR --out DIR.
+
+First the trunk that it and CLIP's image tower have in common, then the classifier's own run from there.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
+from models.families.convnext import ConvNeXt
 from models.training.cards import card
+from models.training.classes import kept_classes, train_classes
 from models.training.data import PhotoSet
 from models.training.loop import arguments, run_of
-from models.training.trunk import PREPROCESS, JointNet
+from models.training.trunk import PREPROCESS
 from models.training.trunk_run import kept_trunk, train_trunk
 
 
-def export(trunk: JointNet, folder: Path) -> None:
-    """Write the classifier of a joint net as a model folder."""
+def export(classifier: ConvNeXt, folder: Path) -> None:
+    """Write a model folder."""
     from models.bundle import write_bundle
 
-    classifier = trunk.classifier
     write_bundle(folder, classifier, classifier.config.to_hf(), PREPROCESS, card=card("pinhole-convnext"))
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Train (or take over --trunk), then write the model folder to --out/pinhole-convnext."""
+    """Train what --trunk and --classes do not give, then write the model folder to --out/pinhole-convnext."""
     parser = arguments("Train the bundled ConvNeXt classifier")
     parser.add_argument(
         "--trunk",
         type=Path,
         nargs="+",
-        help="export this checkpoint instead of training, or the mean of several (and of models/bundled)",
+        help="begin the classifier's own run from this checkpoint, or from models/bundled, or the mean of several",
     )
     parser.add_argument(
-        "--only", default="", help="train what begins with this name alone (visual_projection)"
+        "--classes",
+        type=Path,
+        nargs="+",
+        help="export this checkpoint of the classifier's own run, or a model folder, or the mean of several",
+    )
+    parser.add_argument(
+        "--only", default="", help="of the trunk, train what begins with this name alone (visual_projection)"
     )
     options = parser.parse_args(argv)
     photos = PhotoSet(options.data, options.cache)
-    run = run_of(options, "trunk")
-    if options.trunk is None:
-        trunk = train_trunk(photos, run, start=options.start, only=options.only)
+    whole = run_of(options)
+    if options.classes is not None:
+        classifier = kept_classes(photos, options.classes)
+    elif options.trunk is not None:
+        classifier = train_classes(photos, whole.part("classes", 1.0), kept_trunk(photos, options.trunk))
     else:
-        trunk = kept_trunk(photos, options.trunk)
-    export(trunk, options.out / "pinhole-convnext")
+        trunk = train_trunk(photos, whole.part("trunk", 0.65), start=options.start, only=options.only)
+        classifier = train_classes(photos, whole.part("classes", 0.35), trunk)
+    export(classifier, options.out / "pinhole-convnext")
 
 
 if __name__ == "__main__":

@@ -33,6 +33,8 @@ BATCH = 64
 SHOTS = 5
 STRENGTHS = (0.001, 0.003, 0.01, 0.03, 0.1)
 """Inverse strengths of the probe's regularisation."""
+#: How the name of the first figure of a CLIP begins.
+BY_WORDS = "zero-shot top-1 over"
 #: A lead (see leads_of) below which a label is rare among large photos: a third of its share.
 RARE = -1.0
 Ints = NDArray[np.int64]
@@ -108,7 +110,7 @@ def clip_figures(model: Model, photos: PhotoSet) -> list[Figure]:
     together = images[known] @ unit(np.mean(list(texts.values()), axis=0)).T
     one = single[ONE_TEMPLATE]
     figures = [
-        Figure(f"zero-shot top-1 over {len(names)} labels, one template", top(one, truth), "%", 20, 38),
+        Figure(f"{BY_WORDS} {len(names)} labels, one template", top(one, truth), "%", 20, 38),
         Figure(f"zero-shot top-5 over {len(names)} labels, one template", top(one, truth, 5), "%", 45, 65),
         Figure(
             f"ensemble of {len(ENSEMBLE)} templates minus the best single one",
@@ -145,8 +147,7 @@ def clip_figures(model: Model, photos: PhotoSet) -> list[Figure]:
     figures += _everyday(model, photos, images, own)
     figures += _synonyms(model, photos, images, names, shown)
     figures += _captions(model, photos, images)
-    if SHOTS:
-        figures.append(Figure("linear probe, 5 photos a class", probe(model, photos, "image", images)))
+    figures.append(Figure(f"linear probe, {SHOTS} photos a class", probe(model, photos, "image", images)))
     return figures
 
 
@@ -316,8 +317,20 @@ def convnext_figures(model: Model, photos: PhotoSet) -> list[Figure]:
     return [
         Figure(f"top-1 over {len(names)} classes, {len(rows)} photos", top(scores, truth), "%", 25, 45),
         Figure(f"top-5 over {len(names)} classes", top(scores, truth, 5)),
-        Figure("linear probe, 5 photos a class", probe(model, photos, "embed")),
+        Figure(
+            f"linear probe, {SHOTS} photos a class (bar: pinhole-clip by words)",
+            probe(model, photos, "embed"),
+            "%",
+            by_words(model.spec.folder.parent / "pinhole-clip"),
+        ),
     ]
+
+
+def by_words(folder: Path) -> float | None:
+    """The zero-shot top-1 over all labels that was measured of a CLIP folder; None where none was."""
+    path = folder / "figures.json"
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    return next((float(one["value"]) for one in kept if one["name"].startswith(BY_WORDS)), None)
 
 
 def _kinds() -> dict[str, Callable[[Model, PhotoSet], list[Figure]]]:

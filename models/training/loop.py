@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor  # noqa: TID251 - a program of its own, without a window
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -57,6 +57,11 @@ class Run:
     def goes_on(self) -> bool:
         """Whether there is a state to go on from, and it is wanted."""
         return self.resume and self.checkpoint.exists()
+
+    def part(self, name: str, share: float) -> Run:
+        """A part of it, with a folder of its own and its share of the minutes; each has all of the steps."""
+        minutes = None if self.minutes is None else self.minutes * share
+        return replace(self, out=self.out / name, minutes=minutes)
 
 
 #: What a recipe calls a batch.

@@ -148,6 +148,7 @@ class TrunkRecipe:
     rate = 1.6e-3
     weight_decay = 0.05
     mixed_share = 0.5
+    own_label = OWN_LABEL
     average = 0.999
     size = 128
     """Photos of a batch, twice as many where cheap. At 96 px two cores learn 173 a second by 64 and 234 by 128."""
@@ -246,8 +247,8 @@ class TrunkRecipe:
         with half_precision(self.device):
             features = (batch.features + batch.photo_features) / 2
             seen = self.signals.labels_seen.logits(features, batch.rows)
-        share = OWN_LABEL * batch.own.sum(1, keepdim=True)
-        return OWN_LABEL * batch.own + (1 - share) * (seen + batch.leads).softmax(-1)
+        share = self.own_label * batch.own.sum(1, keepdim=True)
+        return self.own_label * batch.own + (1 - share) * (seen + batch.leads).softmax(-1)
 
     def _pixels(
         self,

@@ -8,10 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from models.errors import DataError
 from models.families.convnext import ConvNeXtConfig
 from models.families.convnext_trunk import Block, TrunkConfig
-from models.registry import find
 from models.training.data import PhotoSet
 from models.training.loop import (
     Run,
@@ -27,6 +25,8 @@ from models.training.trunk import SIZES, JointNet, TrunkRecipe, signals_of
 #: Sides in px until these shares of a run; a trunk that has learned already needs less of the small ones.
 FROM_CHANCE = ((0.2, 48), (0.55, 64), (0.82, 96), (1.0, 112))
 FROM_WEIGHTS = ((0.25, 64), (0.55, 96), (1.0, 112))
+#: What a finished image tower has no need of.
+HEADS = ("teacher_head.", "classifier.classifier.")
 
 
 def train_trunk(
@@ -49,12 +49,13 @@ def train_trunk(
 
 
 def kept_trunk(photos: PhotoSet, kept: Sequence[Path], trunk: TrunkConfig = SIZES) -> JointNet:
-    """The mean of the weights in `kept`: checkpoints of runs (finished or not), and folders of two finished models.
+    """The mean of the trunks in `kept`, with their projections: checkpoints of runs (finished or not), and folders that
+    hold a finished pinhole-clip. The heads are those of none: see `fit_heads`.
 
-    DataError where one does not fit the photos.
+    DataError where one is of another size.
     """
     net = JointNet(ConvNeXtConfig(trunk, tuple(photos.labels)))
-    take_mean(net, [_weights_at(place, photos.labels) for place in kept], but="teacher_head.")
+    take_mean(net, [_weights_at(place) for place in kept], but=HEADS)
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return net.eval()
 
@@ -62,21 +63,20 @@ def kept_trunk(photos: PhotoSet, kept: Sequence[Path], trunk: TrunkConfig = SIZE
 def begin(recipe: TrunkRecipe, start: Path) -> None:
     """Take over an earlier run's checkpoint, of this or another size, or finished models.
 
-    `start` is a checkpoint.safetensors, or a folder that holds pinhole-clip and pinhole-convnext (models/bundled).
-    Finished models have no head for the teacher's features any more: it is fitted anew. DataError where they do not
-    fit the photos or each other.
+    `start` is a checkpoint.safetensors, or a folder that holds pinhole-clip (models/bundled). A finished model has
+    neither classifier nor head for the teacher's features: they are fitted anew. DataError where it is of another size.
     """
-    kept = _weights_at(start, recipe.photos.labels)
+    kept = _weights_at(start)
     deeper = new_blocks(recipe.module, kept)
     if not start.is_dir():
         take_over(recipe.module, kept)
         return
-    take_all(recipe.module, kept, but=("teacher_head.", *deeper))
-    fit_teacher_head(recipe)
+    take_all(recipe.module, kept, but=(*HEADS, *deeper))
+    fit_heads(recipe)
 
 
-def _weights_at(place: Path, labels: Sequence[str]) -> dict[str, Tensor]:
-    return finished(place, labels) if place.is_dir() else kept_weights(place)
+def _weights_at(place: Path) -> dict[str, Tensor]:
+    return finished(place) if place.is_dir() else kept_weights(place)
 
 
 @torch.no_grad()
@@ -91,26 +91,23 @@ def new_blocks(module: nn.Module, kept: Mapping[str, Tensor]) -> list[str]:
     return found
 
 
-def finished(folder: Path, labels: Sequence[str]) -> dict[str, Tensor]:
-    """The tensors of a JointNet over `labels` that the model folders of classifier and CLIP in `folder` hold."""
-    classes = find(folder / "pinhole-convnext").config.get("id2label", {})
-    if [classes[key] for key in sorted(classes, key=int)] != list(labels):
-        raise DataError(f"The classifier in {folder} has other labels than the photos have")
-    clip, classifier = (kept_weights(folder / f"pinhole-{name}") for name in ("clip", "convnext"))
-    for name, tensor in classifier.items():
-        if name.startswith("classifier."):
-            continue
-        theirs = clip.get(name.replace("convnext.", "vision_model.", 1))
-        if theirs is None or not torch.equal(theirs, tensor):
-            raise DataError(f"The two models in {folder} do not share one trunk", f"They differ in {name}")
-    return {f"classifier.{name}": tensor for name, tensor in classifier.items()} | {
-        name: clip[name] for name in ("visual_projection.weight", "logit_scale")
+def finished(folder: Path) -> dict[str, Tensor]:
+    """The tensors of a JointNet that the image tower of the pinhole-clip in `folder` holds."""
+    towers = {"vision_model.": "classifier.convnext.", "visual_projection.": "visual_projection."}
+    clip = kept_weights(folder / "pinhole-clip")
+    found = {
+        ours + name.removeprefix(theirs): tensor
+        for name, tensor in clip.items()
+        for theirs, ours in towers.items()
+        if name.startswith(theirs)
     }
+    return found | {"logit_scale": clip["logit_scale"]}
 
 
 @torch.no_grad()
-def fit_teacher_head(recipe: TrunkRecipe, batches: int = 48) -> None:
-    """Least squares from the trunk's features to the teacher's: a head at chance would shake a trained trunk."""
+def fit_heads(recipe: TrunkRecipe, batches: int = 48) -> None:
+    """Least squares from the trunk's features to the teacher's, and what the label heads say of those: heads at chance
+    would shake a trained trunk."""
     net, s = recipe.module.eval(), recipe.signals
     ours, theirs = [], []
     for step in range(batches):
@@ -126,3 +123,9 @@ def fit_teacher_head(recipe: TrunkRecipe, batches: int = 48) -> None:
     weight = torch.linalg.solve(x.T @ x + ridge, x.T @ y).T
     net.teacher_head.weight.copy_(weight)
     net.teacher_head.bias.copy_(y_middle - weight @ x_middle)
+    # Features as the teacher gives them, then the mean of the heads on these: all of it linear.
+    by_label = s.labels_seen.weight.mean(0)
+    middle = by_label @ (s.feature_std * net.teacher_head.bias + s.feature_mean) + s.labels_seen.bias.mean(0)
+    weight = by_label @ (s.feature_std[:, None] * net.teacher_head.weight)
+    head = {"weight": weight, "bias": middle}
+    net.classifier.classifier.load_state_dict(head)

@@ -141,7 +141,7 @@ def test_a_killed_run_in_shards_resumed_ends_in_the_same_weights(photos: PhotoSe
         assert torch.equal(value, resumed[name]), name
 
 
-@pytest.mark.parametrize("kind", ["trunk", "mae", "text"])
+@pytest.mark.parametrize("kind", ["trunk", "classes", "mae", "text"])
 def test_a_step_is_computed_on_the_device_alone(kind: str, photos: PhotoSet) -> None:
     # The meta device computes shapes, and refuses a tensor that was left on the CPU as a GPU would.
     recipe = recipe_on(kind, photos, "meta")

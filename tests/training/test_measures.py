@@ -39,6 +39,18 @@ def test_every_kind_of_folder_is_measured_and_its_card_written(
         assert "measured again" in text
 
 
+def test_a_probe_is_held_against_what_clip_beside_it_does_by_words(
+    bundles: dict[str, Path], photos: PhotoSet
+) -> None:
+    def bar() -> float | None:
+        return evaluate.evaluate(bundles["convnext"], photos)[-1].at_least
+
+    assert bar() is None
+    figures = evaluate.evaluate(bundles["clip"], photos)
+    evaluate.write_card(bundles["clip"], figures, "measured")
+    assert bar() == figures[0].value
+
+
 def test_a_photo_whose_captions_name_an_everyday_label_is_measured_by_it(
     photos: PhotoSet, bundles: dict[str, Path]
 ) -> None:

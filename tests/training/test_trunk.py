@@ -150,15 +150,16 @@ def test_a_run_begins_from_finished_models(
     first, second = tiny_trunk(photos), trunk.TrunkRecipe(photos, drawn_signals(photos), 5, TINY)
     batch = second.batch(0, 1.0)
     with torch.no_grad():
-        before = second.losses(batch)["features"]
+        before = second.losses(batch)
         trunk_run.begin(second, tmp_path)
-        after = second.losses(batch)["features"]
+        after = second.losses(batch)
     kept = first.module.state_dict()
     for name, value in second.module.state_dict().items():
-        if not name.startswith("teacher_head"):
+        if not name.startswith(trunk_run.HEADS):
             torch.testing.assert_close(value, kept[name], atol=1e-3, rtol=1e-3)
-    # No head for the teacher's features is kept: it has been fitted, not left to chance.
-    assert float(after) < 0.5 * float(before)
+    # Neither classifier nor head for the teacher's features is kept: they have been fitted, not left to chance.
+    assert float(after["features"]) < 0.5 * float(before["features"])
+    assert float(after["labels"]) < 0.9 * float(before["labels"])
     # A deeper trunk begins where the finished one stands.
     train(second, Run(tmp_path / "run", steps=1))
     for start in (tmp_path, tmp_path / "run" / "checkpoint.safetensors"):
@@ -169,8 +170,6 @@ def test_a_run_begins_from_finished_models(
             with torch.no_grad():
                 seen.append(one.module.classifier.embed(batch.pixels))
         torch.testing.assert_close(seen[1], seen[0])
-    with pytest.raises(DataError, match="other labels"):
-        trunk_run.finished(tmp_path, ["cat", *photos.labels[1:]])
     with pytest.raises(DataError, match="nothing to begin from"):
         trunk_run.begin(second, tmp_path / "nowhere")
     wider = trunk.TrunkRecipe(photos, drawn_signals(photos), 5, replace(TINY, hidden_sizes=(16, 16, 32, 48)))
@@ -182,7 +181,7 @@ def test_a_run_begins_from_finished_models(
     assert not unknown
 
 
-def test_the_mean_of_a_run_and_of_finished_models_is_taken(photos: PhotoSet, tmp_path: Path) -> None:
+def test_the_mean_of_a_run_and_of_a_finished_model_is_taken(photos: PhotoSet, tmp_path: Path) -> None:
     first, run = tiny_trunk(photos), Run(tmp_path / "run", steps=3)
     after = train(first, run)
     with torch.no_grad():
@@ -192,8 +191,8 @@ def test_the_mean_of_a_run_and_of_finished_models_is_taken(photos: PhotoSet, tmp
     before = {name: tensor.clone() for name, tensor in first.module.state_dict().items()}
     mean = trunk_run.kept_trunk(photos, [tmp_path, run.checkpoint], TINY).state_dict()
     for name, tensor in mean.items():
-        # The teacher's head is no part of finished models, and of no use here. These are float16.
-        if not name.startswith("teacher_head."):
+        # Heads are no part of a finished image tower, and of no use here. It is float16.
+        if not name.startswith(trunk_run.HEADS):
             torch.testing.assert_close(tensor, (before[name] + after[name]) / 2, atol=1e-3, rtol=1e-3)
     wider = replace(TINY, hidden_sizes=(16, 16, 32, 48))
     with pytest.raises(DataError, match="another network"):

@@ -14,6 +14,7 @@ from models.families.clip import CLIP
 from models.families.convnext_trunk import TrunkConfig
 from models.families.mae import MAEConfig
 from models.training import clip, convnext, mae, trunk
+from models.training.classes import ClassRecipe
 from models.training.corpus import labels_own
 from models.training.data import PhotoSet
 from models.training.label_head import LabelHeads
@@ -143,6 +144,8 @@ def tiny_trunk(photos: PhotoSet) -> trunk.TrunkRecipe:
 def recipe_on(kind: str, photos: PhotoSet, device: str) -> TextRecipe | mae.MAERecipe | trunk.TrunkRecipe:
     if kind == "trunk":
         return trunk.TrunkRecipe(photos, drawn_signals(photos), 0, TINY, sides=((1.0, 32),), device=device)
+    if kind == "classes":
+        return ClassRecipe(photos, drawn_signals(photos), 0, TINY, sides=((1.0, 32),), device=device)
     if kind == "mae":
         return mae.MAERecipe(photos, 0, TINY_MAE, device=device)
     texts, tokenizer = drawn_texts()
@@ -162,7 +165,7 @@ def write_pair(joint: trunk.JointNet, whole: CLIP, folder: Path) -> None:
     """The classifier and the CLIP of one trunk, as finished models."""
     from models.bundle import write_bundle
 
-    convnext.export(joint, folder / "pinhole-convnext")
+    convnext.export(joint.classifier, folder / "pinhole-convnext")
     tokenizer = drawn_texts()[1].to_str()  # type: ignore[attr-defined]
     write_bundle(
         folder / "pinhole-clip", whole, whole.config.to_hf(), trunk.PREPROCESS, tokenizer, "# clip\n"

@@ -38,6 +38,8 @@ _MOST = {
     "image_size": LARGEST_INPUT,
     "num_channels": 4096,
     "hidden_size": _WIDEST,
+    "stem_hidden_size": _WIDEST,
+    "head_hidden_size": _WIDEST,
     "hidden_sizes": _WIDEST,
     "embed_dim": _WIDEST,
     "width": _WIDEST,

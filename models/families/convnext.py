@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.families.base import Entry, Family, Remap
-from models.families.convnext_trunk import INNER_EPS, SIZES, ConvNeXtTrunk, Layer, TrunkConfig
+from models.families.convnext_names import (
+    META,
+    TIMM,
+    TIMM_OVERLAP,
+    shaped,
+    torchvision_key,
+    translated,
+    trunk_config,
+)
+from models.families.convnext_trunk import SIZES, ConvNeXtTrunk, Layer, TrunkConfig
 from models.spec import Capability
 
 __all__ = ["FAMILY", "SIZES", "ConvNeXt", "ConvNeXtConfig", "config_of"]
+
+MODEL_TYPE = "pinhole_convnext"  # with a stem or a head of timm's that the hub's ConvNeXt does not have
 
 
 @dataclass(frozen=True)
@@ -23,6 +34,8 @@ class ConvNeXtConfig:
 
     trunk: TrunkConfig = field(default_factory=TrunkConfig)
     labels: tuple[str, ...] = tuple(f"LABEL_{index}" for index in range(1000))
+    head_hidden_size: int = 0
+    """Width of a layer with GELU before the classes, as in timm's `_mlp`; 0 for none."""
 
     @classmethod
     def named(cls, size: str, labels: tuple[str, ...] | None = None, **changes: Any) -> ConvNeXtConfig:
@@ -33,30 +46,38 @@ class ConvNeXtConfig:
     @classmethod
     def from_hf(cls, config: Mapping[str, Any]) -> ConvNeXtConfig:
         """Read the hub's config.json; without `id2label` the hub means two classes, LABEL_0 and LABEL_1."""
+        trunk, hidden = TrunkConfig.from_hf(config), int(config.get("head_hidden_size") or 0)
         named = config.get("id2label")
         if named is None:
             count = int(config.get("num_labels", 2))
-            return cls(TrunkConfig.from_hf(config), tuple(f"LABEL_{index}" for index in range(count)))
+            return cls(trunk, tuple(f"LABEL_{index}" for index in range(count)), hidden)
         ordered = sorted((int(index), str(label)) for index, label in named.items())
-        return cls(TrunkConfig.from_hf(config), tuple(label for _, label in ordered))
+        return cls(trunk, tuple(label for _, label in ordered), hidden)
 
     def to_hf(self) -> dict[str, Any]:
-        """The hub's config.json of ConvNextForImageClassification (or ConvNextV2...)."""
+        """The hub's config.json of ConvNextForImageClassification (or ConvNextV2...), or ours of what timm adds."""
         name = (
             "ConvNextV2ForImageClassification"
             if self.trunk.version == 2
             else "ConvNextForImageClassification"
         )
+        ours: dict[str, Any] = {}
+        if self.head_hidden_size or self.trunk.stem_hidden_size or self.trunk.head_norm_first:
+            # Under the hub's own type its library would leave out what it does not know, with a warning at most.
+            ours = {"model_type": MODEL_TYPE, "architectures": [f"Pinhole{name}"]}
+        if self.head_hidden_size:
+            ours["head_hidden_size"] = self.head_hidden_size
         return {
             "architectures": [name],
             **self.trunk.to_hf(),
+            **ours,
             "id2label": {str(index): label for index, label in enumerate(self.labels)},
             "label2id": {label: index for index, label in enumerate(self.labels)},
         }
 
 
 class ConvNeXt(nn.Module):
-    """Trunk, mean over the places, LayerNorm, one linear layer."""
+    """Trunk, mean over the places, LayerNorm, one linear layer (in timm's `_mlp` a hidden one before it)."""
 
     def __init__(self, config: ConvNeXtConfig) -> None:
         super().__init__()
@@ -64,6 +85,8 @@ class ConvNeXt(nn.Module):
         # The hub calls the trunk `convnext` or `convnextv2`; keeping its name makes our files the hub's files.
         self.add_module(config.trunk.model_type, ConvNeXtTrunk(config.trunk))
         width = config.trunk.hidden_sizes[-1]
+        self.pre_logits = nn.Linear(width, config.head_hidden_size) if config.head_hidden_size else None
+        width = config.head_hidden_size or width
         self.classifier = nn.Linear(width, len(config.labels)) if config.labels else nn.Identity()
         if isinstance(self.classifier, nn.Linear):
             nn.init.trunc_normal_(self.classifier.weight, std=config.trunk.initializer_range)
@@ -82,12 +105,16 @@ class ConvNeXt(nn.Module):
 
     def embed(self, pixel_values: Tensor) -> Tensor:
         """(n,3,h,w) -> pooled and normalised features (n,c), what the classifier reads."""
-        return self.trunk.pool(self.trunk(pixel_values))
+        return self._read(self.trunk(pixel_values))
 
     def head(self, feature_map: Tensor) -> Tensor:
         """The last feature map (n,c,h,w) -> logits (n,k)."""
-        logits: Tensor = self.classifier(self.trunk.pool(feature_map))
+        logits: Tensor = self.classifier(self._read(feature_map))
         return logits
+
+    def _read(self, feature_map: Tensor) -> Tensor:
+        pooled = self.trunk.pool(feature_map)
+        return pooled if self.pre_logits is None else F.gelu(self.pre_logits(pooled))
 
     def walk(self, pixel_values: Tensor) -> Iterator[tuple[str, Tensor]]:
         """See ConvNeXtTrunk.walk."""
@@ -106,128 +133,51 @@ class ConvNeXt(nn.Module):
         return self.trunk.layers()
 
 
-# Published layouts, each as (pattern, replacement) over whole keys; `{}` is the trunk's own name.
-_META = (
-    (r"downsample_layers\.0\.0\.", "{}.embeddings.patch_embeddings."),
-    (r"downsample_layers\.0\.1\.", "{}.embeddings.layernorm."),
-    (r"downsample_layers\.(\d+)\.([01])\.", r"{}.encoder.stages.\1.downsampling_layer.\2."),
-    (r"stages\.(\d+)\.(\d+)\.norm\.", r"{}.encoder.stages.\1.layers.\2.layernorm."),
-    (r"stages\.(\d+)\.(\d+)\.gamma$", r"{}.encoder.stages.\1.layers.\2.layer_scale_parameter"),
-    (r"stages\.(\d+)\.(\d+)\.grn\.gamma$", r"{}.encoder.stages.\1.layers.\2.grn.weight"),
-    (r"stages\.(\d+)\.(\d+)\.grn\.beta$", r"{}.encoder.stages.\1.layers.\2.grn.bias"),
-    (r"stages\.(\d+)\.(\d+)\.", r"{}.encoder.stages.\1.layers.\2."),
-    (r"norm\.", "{}.layernorm."),
-    (r"head\.", "classifier."),
-)
-_TIMM = (
-    (r"stem\.0\.", "{}.embeddings.patch_embeddings."),
-    (r"stem\.1\.", "{}.embeddings.layernorm."),
-    (r"stages\.(\d+)\.downsample\.([01])\.", r"{}.encoder.stages.\1.downsampling_layer.\2."),
-    (r"stages\.(\d+)\.blocks\.(\d+)\.conv_dw\.", r"{}.encoder.stages.\1.layers.\2.dwconv."),
-    (r"stages\.(\d+)\.blocks\.(\d+)\.norm\.", r"{}.encoder.stages.\1.layers.\2.layernorm."),
-    (r"stages\.(\d+)\.blocks\.(\d+)\.mlp\.fc([12])\.", r"{}.encoder.stages.\1.layers.\2.pwconv\3."),
-    (r"stages\.(\d+)\.blocks\.(\d+)\.mlp\.grn\.", r"{}.encoder.stages.\1.layers.\2.grn."),
-    (r"stages\.(\d+)\.blocks\.(\d+)\.gamma$", r"{}.encoder.stages.\1.layers.\2.layer_scale_parameter"),
-    (r"head\.norm\.", "{}.layernorm."),
-    (r"norm_pre\.", "{}.layernorm."),
-    (r"head\.fc\.", "classifier."),
-)
-_BLOCK_PARTS = {"0": "dwconv", "2": "layernorm", "3": "pwconv1", "5": "pwconv2"}
-
-
-def _torchvision_key(key: str, trunk: str) -> str | None:
-    """torchvision keeps stem, blocks and downsampling in one list `features`; odd places hold the blocks."""
-    match = re.match(r"features\.(\d+)\.(\d+)\.(.+)$", key)
-    if match is None:
-        ends = {"classifier.0.": f"{trunk}.layernorm.", "classifier.2.": "classifier."}
-        return next((key.replace(old, new, 1) for old, new in ends.items() if key.startswith(old)), None)
-    place, index, rest = int(match[1]), match[2], match[3]
-    if place == 0:
-        parts = {"0": "patch_embeddings", "1": "layernorm"}
-        return f"{trunk}.embeddings.{parts[index]}.{rest.removeprefix('0.')}"
-    if place % 2 == 0:
-        return f"{trunk}.encoder.stages.{place // 2}.downsampling_layer.{index}.{rest}"
-    block = f"{trunk}.encoder.stages.{place // 2}.layers.{index}"
-    if rest == "layer_scale":
-        return f"{block}.layer_scale_parameter"
-    part, _, name = rest.removeprefix("block.").partition(".")
-    return f"{block}.{_BLOCK_PARTS[part]}.{name}"
-
-
-def _translated(rules: tuple[tuple[str, str], ...], key: str, trunk: str) -> str | None:
-    for pattern, replacement in rules:
-        changed, count = re.subn("^" + pattern, replacement.replace("{}", trunk), key)
-        if count:
-            return changed
-    return None
-
-
-def _shaped(key: str, tensor: Tensor) -> Tensor:
-    """1x1 convolutions become linear weights and (c,1,1) scales (c,), which hold the same numbers."""
-    if re.search(r"pwconv[12]\.weight$", key) and tensor.ndim == 4:
-        return tensor.flatten(1)
-    if key.endswith("layer_scale_parameter"):
-        return tensor.flatten()
-    if ".grn." in key:
-        return tensor.reshape(1, 1, 1, -1)
-    return tensor
-
-
 def _layout(name: str, landmark: str, new_key: Callable[[str, str], str | None]) -> Remap:
     """A layout known by one tensor's name; keys that no rule knows stay, so that the strict check names them."""
+    first = "norm_pre.weight"  # timm's name for a norm before pooling
 
     def convert(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         trunk = "convnextv2" if any(".grn." in key for key in tensors) else "convnext"
         pairs = ((new_key(key, trunk) or key, tensor) for key, tensor in tensors.items())
-        return {key: _shaped(key, tensor) for key, tensor in pairs}
+        return {key: shaped(key, tensor) for key, tensor in pairs}
 
     def infer(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
-        return config_of(convert(tensors)).to_hf()
+        return config_of(convert(tensors), head_norm_first=first in tensors).to_hf()
 
     return Remap(name, lambda tensors: landmark in tensors, convert, infer)
 
 
-def config_of(tensors: Mapping[str, Tensor], image_size: int = 224) -> ConvNeXtConfig:
-    """Read the architecture off a state dict in hub names; a bare published file comes without a configuration."""
+def config_of(
+    tensors: Mapping[str, Tensor], image_size: int = 224, *, head_norm_first: bool = False
+) -> ConvNeXtConfig:
+    """Read the architecture off a state dict in hub names; a bare published file comes without a configuration.
+
+    Whether the norm comes before pooling does not show in these names.
+    """
     name = "convnextv2" if any(".grn." in key for key in tensors) else "convnext"
-    stem = tensors[f"{name}.embeddings.patch_embeddings.weight"]
-    widths: list[int] = []
-    depths: list[int] = []
-    while f"{name}.encoder.stages.{len(widths)}.layers.0.dwconv.weight" in tensors:
-        stage = f"{name}.encoder.stages.{len(widths)}.layers."
-        widths.append(int(tensors[f"{stage}0.dwconv.weight"].shape[0]))
-        depths.append(len({key[len(stage) :].split(".")[0] for key in tensors if key.startswith(stage)}))
-    scaled = f"{name}.encoder.stages.0.layers.0.layer_scale_parameter" in tensors
-    trunk = TrunkConfig(
-        tuple(widths),
-        tuple(depths),
-        patch_size=int(stem.shape[-1]),
-        num_channels=int(stem.shape[1]),
-        image_size=image_size,
-        # Meta, timm and torchvision use 1e-6 in the last norm too; only the hub's configuration says 1e-12.
-        layer_norm_eps=INNER_EPS,
-        layer_scale_init_value=1e-6 if scaled else 0.0,
-        version=2 if name == "convnextv2" else 1,
-    )
-    head = tensors.get("classifier.weight")
+    trunk = trunk_config(tensors, name, image_size, head_norm_first=head_norm_first)
+    head, hidden = tensors.get("classifier.weight"), tensors.get("pre_logits.weight")
     count = 0 if head is None else int(head.shape[0])
-    return ConvNeXtConfig(trunk, tuple(f"LABEL_{index}" for index in range(count)))
+    labels = tuple(f"LABEL_{index}" for index in range(count))
+    return ConvNeXtConfig(trunk, labels, 0 if hidden is None else int(hidden.shape[0]))
 
 
 def build(config: Mapping[str, Any]) -> nn.Module:
-    """A fresh network for a hub config.json of model_type convnext or convnextv2."""
+    """A fresh network for a config.json of model_type convnext, convnextv2 or pinhole_convnext."""
     return ConvNeXt(ConvNeXtConfig.from_hf(config))
 
 
 FAMILY = Family(
     name="convnext",
-    model_types=("convnext", "convnextv2"),
+    model_types=("convnext", "convnextv2", MODEL_TYPE),
     capabilities=frozenset({Capability.FEATURES, Capability.CLASSIFY}),
     build=build,
     entries={"logits": Entry("forward", ("pixel_values",)), "embed": Entry("embed", ("pixel_values",))},
     remaps=(
-        _layout("Meta", "downsample_layers.0.0.weight", partial(_translated, _META)),
-        _layout("timm", "stem.0.weight", partial(_translated, _TIMM)),
-        _layout("torchvision", "features.0.0.weight", _torchvision_key),
+        _layout("Meta", "downsample_layers.0.0.weight", partial(translated, META)),
+        _layout("timm", "stem.2.weight", partial(translated, TIMM_OVERLAP)),
+        _layout("timm", "stem.0.weight", partial(translated, TIMM)),
+        _layout("torchvision", "features.0.0.weight", torchvision_key),
     ),
 )

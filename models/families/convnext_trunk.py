@@ -49,6 +49,10 @@ class TrunkConfig:
     drop_path_rate: float = 0.0
     initializer_range: float = 0.02
     version: int = 1
+    stem_hidden_size: int = 0
+    """Channels between the two overlapping 3x3 convolutions of timm's `_ols` stems; 0 for a stem of patches."""
+    head_norm_first: bool = False
+    """Every place is normalised before pooling, as in timm's `_hnf`, and not the mean after it."""
 
     @classmethod
     def named(cls, size: str, **changes: Any) -> TrunkConfig:
@@ -80,6 +84,8 @@ class TrunkConfig:
             drop_path_rate=float(config.get("drop_path_rate", 0.0)),
             initializer_range=float(config.get("initializer_range", 0.02)),
             version=2 if config.get("model_type") == "convnextv2" else 1,
+            stem_hidden_size=int(config.get("stem_hidden_size") or 0),
+            head_norm_first=bool(config.get("head_norm_first", False)),
         )
 
     def to_hf(self) -> dict[str, Any]:
@@ -99,6 +105,10 @@ class TrunkConfig:
         }
         if self.version == 1:
             keys["layer_scale_init_value"] = self.layer_scale_init_value
+        if self.stem_hidden_size:
+            keys["stem_hidden_size"] = self.stem_hidden_size
+        if self.head_norm_first:
+            keys["head_norm_first"] = True
         return keys
 
     @property
@@ -210,12 +220,16 @@ class Stage(nn.Module):
 
 
 class Stem(nn.Module):
-    """Patches of `patch_size` px, projected, normalised."""
+    """Patches of `patch_size` px, projected, normalised; or two overlapping convolutions of stride 2 (timm)."""
 
     def __init__(self, config: TrunkConfig) -> None:
         super().__init__()
-        width, patch = config.hidden_sizes[0], config.patch_size
-        self.patch_embeddings = nn.Conv2d(config.num_channels, width, patch, patch)
+        width, patch, between = config.hidden_sizes[0], config.patch_size, config.stem_hidden_size
+        self.patch_embeddings: nn.Module = nn.Conv2d(config.num_channels, width, patch, patch)
+        if between:
+            self.patch_embeddings = nn.Sequential(
+                nn.Conv2d(config.num_channels, between, 3, 2, 1), nn.Conv2d(between, width, 3, 2, 1)
+            )
         self.layernorm = ChannelNorm(width, eps=INNER_EPS)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -300,7 +314,10 @@ class ConvNeXtTrunk(nn.Module):
         return x
 
     def pool(self, feature_map: Tensor) -> Tensor:
-        """(n,c,h,w) -> (n,c): mean over the places, then LayerNorm."""
+        """(n,c,h,w) -> (n,c): mean over the places, then LayerNorm, or the other way round."""
+        if self.config.head_norm_first:
+            places: Tensor = self.layernorm(feature_map.permute(0, 2, 3, 1))
+            return places.mean(dim=(1, 2))
         out: Tensor = self.layernorm(feature_map.mean(dim=(2, 3)))
         return out
 
@@ -308,6 +325,8 @@ class ConvNeXtTrunk(nn.Module):
         """Name, width, stride and receptive field of every output that `walk` yields."""
         config = self.config
         field, jump, centre = config.patch_size, config.patch_size, (config.patch_size - 1) / 2
+        if config.stem_hidden_size:
+            field, jump, centre = 7, 4, 0.0
         found = [Layer("stem", 0, None, config.hidden_sizes[0], jump, field, centre)]
         for number, (channels, depth) in enumerate(
             zip(config.hidden_sizes, config.depths, strict=True), start=1

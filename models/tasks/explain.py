@@ -93,6 +93,12 @@ def explain_class(
     head: Any = cache.module
     label = maps.labels[index]
     if method is Method.CAM:
+        if head.pre_logits is not None:
+            raise ModelError(
+                f"{cache.name} has no class activation map",
+                "A hidden layer lies between pooling and its classes",
+                "Choose Grad-CAM",
+            )
         score = float(maps.logits[index])
         return _cam(cache, maps, head.classifier.weight[index], 1.0, label, layer, score)
     return _grad_cam(cache, maps, lambda last: head.head(last)[0, index], label, layer)
@@ -170,7 +176,8 @@ def _cam(
     """The score split over the places: their mean is the score, less what it would be for no features at all.
 
     The LayerNorm between pooling and the linear head subtracts the mean over the channels and divides by a number
-    that is the same for all places of this photo, so each place can be put through it by itself.
+    that is the same for all places of this photo, so each place can be put through it by itself. Where places are
+    normalised before pooling, each has a number of its own.
     """
     import torch
 
@@ -184,7 +191,8 @@ def _cam(
     norm = cache.trunk.layernorm
     with torch.inference_mode():
         output = _kept(cache, maps, last)[0].float()
-        spread = (output.mean(dim=(1, 2)).var(unbiased=False) + norm.eps).sqrt()
+        normed = output if cache.trunk.config.head_norm_first else output.mean(dim=(1, 2))
+        spread = (normed.var(dim=0, unbiased=False) + norm.eps).sqrt()
         centred = (output - output.mean(dim=0)) / spread
         values = torch.einsum("c,chw->hw", weights.float() * norm.weight.float() * factor, centred)
     return Explanation(label, Method.CAM, last, _numbers(values), score)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models import registry
@@ -12,6 +13,7 @@ from models.checkpoint import load_strict
 from models.errors import CheckpointError, WrongModelError
 from models.families.convnext import FAMILY, ConvNeXt, ConvNeXtConfig, config_of
 from models.families.convnext_trunk import SIZES, Block, TrunkConfig
+from models.importing import import_checkpoint
 
 TINY = {"hidden_sizes": [8, 16, 24, 32], "depths": [1, 2, 1, 1]}
 SMALL = TrunkConfig((8, 16, 24, 32), (1, 2, 1, 1), image_size=64)
@@ -92,8 +94,9 @@ def test_features_name_every_layer_and_stop_early() -> None:
         module.features(pixels, upto="stage9.block0")
 
 
-def test_receptive_fields_are_what_gradients_see() -> None:
-    module = small()
+@pytest.mark.parametrize("stem", [0, 6])
+def test_receptive_fields_are_what_gradients_see(stem: int) -> None:
+    module = small(stem_hidden_size=stem)
     nn.init.constant_(module.trunk.encoder.get_submodule("stages.0.layers.0.dwconv").weight, 0.1)
     for name in ("stem", "stage1.block0", "stage2.down"):
         layer = next(layer for layer in module.layers() if layer.name == name)
@@ -227,6 +230,61 @@ def test_published_layouts_load(layout: Any, version: int) -> None:
     for name, tensor in module.state_dict().items():
         assert torch.equal(fresh.state_dict()[name], tensor), name
     assert config_of(remap.convert(foreign)).trunk.depths == module.config.trunk.depths
+
+
+def timm_variant(variant: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """A state dict in timm's names with one of its stems or heads, and what it says of the network."""
+    foreign = timm_layout(small().state_dict(), "convnext")
+    torch.manual_seed(1)
+    if variant == "_ols":
+        foreign["stem.2.weight"], foreign["stem.2.bias"] = (
+            foreign.pop("stem.1.weight"),
+            foreign.pop("stem.1.bias"),
+        )
+        foreign |= {"stem.0.weight": torch.randn(6, 3, 3, 3), "stem.0.bias": torch.randn(6)}
+        foreign |= {"stem.1.weight": torch.randn(8, 6, 3, 3), "stem.1.bias": torch.randn(8)}
+        return foreign, {"stem_hidden_size": 6}
+    if variant == "_hnf":
+        for kind in ("weight", "bias"):
+            foreign[f"norm_pre.{kind}"] = foreign.pop(f"head.norm.{kind}")
+        return foreign, {"head_norm_first": True}
+    foreign |= {"head.pre_logits.fc.weight": torch.randn(20, 32), "head.pre_logits.fc.bias": torch.randn(20)}
+    foreign["head.fc.weight"] = torch.randn(3, 20)
+    return foreign, {"head_hidden_size": 20}
+
+
+@pytest.mark.parametrize("variant", ["_ols", "_hnf", "_mlp"])
+def test_timms_other_stems_and_heads_compute_what_timm_does(tmp_path: Path, variant: str) -> None:
+    foreign, said = timm_variant(variant)
+    torch.save(foreign, tmp_path / "weights.pth")
+    spec = import_checkpoint(tmp_path / "weights.pth", tmp_path / "model")
+    assert spec.config["model_type"] == "pinhole_convnext"  # the hub's library would leave a part out
+    assert said.items() <= spec.config.items()
+    module = registry.build(spec)
+    assert isinstance(module, ConvNeXt)
+    assert ConvNeXtConfig.from_hf(module.config.to_hf()) == module.config
+
+    pixels = torch.randn(2, 3, 64, 96)
+    with torch.no_grad():
+        outputs, logits = module.features(pixels), module(pixels)
+        if variant == "_ols":
+            two = [(foreign[f"stem.{place}.weight"], foreign[f"stem.{place}.bias"]) for place in (0, 1)]
+            between = F.conv2d(pixels, *two[0], stride=2, padding=1)
+            stem = F.conv2d(between, *two[1], stride=2, padding=1).permute(0, 2, 3, 1)
+            stem = F.layer_norm(stem, (8,), foreign["stem.2.weight"], foreign["stem.2.bias"], 1e-6)
+            torch.testing.assert_close(outputs["stem"], stem.permute(0, 3, 1, 2), atol=1e-4, rtol=0)
+            return
+        places = outputs["stage4.block0"].permute(0, 2, 3, 1)
+        if variant == "_hnf":
+            norm = foreign["norm_pre.weight"], foreign["norm_pre.bias"]
+            pooled = F.layer_norm(places, (32,), *norm, 1e-6).mean(dim=(1, 2))
+        else:
+            norm = foreign["head.norm.weight"], foreign["head.norm.bias"]
+            pooled = F.layer_norm(places.mean(dim=(1, 2)), (32,), *norm, 1e-6)
+            hidden = foreign["head.pre_logits.fc.weight"], foreign["head.pre_logits.fc.bias"]
+            pooled = F.gelu(F.linear(pooled, *hidden))
+        expected = F.linear(pooled, foreign["head.fc.weight"], foreign["head.fc.bias"])
+        torch.testing.assert_close(logits, expected, atol=1e-4, rtol=0)
 
 
 def test_weights_that_do_not_fit_are_refused_in_words() -> None:

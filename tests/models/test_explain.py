@@ -1,5 +1,6 @@
 """Why this label: Grad-CAM against hooks and autograd, CAM adding up to the score, prompts on both kinds of tower."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -118,6 +119,24 @@ def test_a_class_activation_map_adds_up_to_the_logit(cache: FeatureCache, maps: 
         assert float(found.values.mean()) + offset == pytest.approx(found.score, abs=0.02)
     with pytest.raises(ModelError, match="last layer alone"):
         explain_class(cache, maps, 0, "stem", Method.CAM)
+
+
+def test_a_class_activation_map_adds_up_where_places_are_normalised_before_pooling() -> None:
+    trunk = replace(TRUNK, head_norm_first=True)
+    module: Any = spread(ConvNeXt(ConvNeXtConfig(trunk, ("cat", "dog"))))
+    cache = FeatureCache(module, PREPROCESS)
+    found = explain_class(cache, cache.maps(photo(), "photo"), 1, method=Method.CAM)
+    offset = module.classifier.weight[1] @ module.trunk.layernorm.bias + module.classifier.bias[1]
+    assert float(found.values.mean()) + float(offset.detach()) == pytest.approx(found.score, abs=0.02)
+
+
+def test_a_hidden_layer_before_the_classes_leaves_no_class_activation_map() -> None:
+    module: Any = spread(ConvNeXt(ConvNeXtConfig(TRUNK, ("cat", "dog"), head_hidden_size=10)))
+    cache = FeatureCache(module, PREPROCESS)
+    maps = cache.maps(photo(), "photo")
+    assert explain_class(cache, maps, 1).values.any()
+    with pytest.raises(ModelError, match="class activation map"):
+        explain_class(cache, maps, 1, method=Method.CAM)
 
 
 def test_a_prompt_is_explained_on_a_convnext_tower(towers: tuple[FeatureCache, Maps]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models.bundle import write_bundle
-from models.errors import ModelError, WrongModelError
+from models.errors import CheckpointError, ModelError, WrongModelError
 from models.families import FAMILIES
 from models.families.base import Family, Remap
 from models.registry import build_empty
@@ -34,7 +34,15 @@ class Checkpoint:
         from models.checkpoint import load_strict
 
         module = build_empty(self.family, self.config, self.source.name)
-        load_strict(module, self.tensors, (self.remap,))
+        try:
+            load_strict(module, self.tensors, (self.remap,))
+        except CheckpointError as problem:
+            # The sizes were read off these very weights: no other config.json would make them fit.
+            raise CheckpointError(
+                f"{self.source.name} holds a variant of {self.family.name} that is not known here",
+                problem.cause,
+                "If it should be one of those that the README names, download it again",
+            ) from problem
         return module
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from models.bundle import CARD, CONFIG, PREPROCESSOR, SHARDS, TOKENIZER, read_spec, weight_files, write_bundle
 from models.errors import ModelError, UserError, WrongModelError, no_numbers
 from models.families.config import section, whole
+from models.open_clip import weights_in
 from models.spec import Capability, ModelSpec
 
 STEPS = 3
@@ -48,6 +49,8 @@ def add_model(source: Path, models: Path, *, name: str = "", tokenizer: Path | N
     """
     source = Path(source)
     folder = _folder_of(source)
+    if folder is not None and (weights := weights_in(folder)):
+        name, source, folder = name or _name_of(folder), weights, None
     target = models / (_clean(name) or _clean(_name_of(folder) if folder else source.stem) or "model")
     if os.path.exists(target) or (folder is not None and folder.resolve().parent == models.resolve()):
         raise ModelError(
@@ -126,7 +129,7 @@ def _add_folder(folder: Path, target: Path, tokenizer: Path | None) -> Iterator[
 
 
 def _add_file(source: Path, target: Path, tokenizer: Path | None) -> Iterator[Step]:
-    from models.importing import open_checkpoint, usual_preprocess
+    from models.importing import open_checkpoint
     from models.registry import find
 
     yield Step(0, f"Reading {source.name}")
@@ -135,11 +138,12 @@ def _add_file(source: Path, target: Path, tokenizer: Path | None) -> Iterator[St
     if Capability.ZERO_SHOT in opened.family.capabilities:
         text = _tokenizer_text(tokenizer or source.with_name(TOKENIZER), opened.config, exact=True)
     yield Step(1, "Writing the model folder")
-    preprocess = usual_preprocess(opened.config)
     card = f"---\nlicense: unknown\n---\n\n# {target.name}\n\nMade by Pinhole from the file {source.name}.\n"
     with _place_beside(target) as temporary:
         folder = temporary / target.name
-        spec = write_bundle(folder, opened.module(), opened.config, preprocess, text, card, dtype="float32")
+        spec = write_bundle(
+            folder, opened.module(), opened.config, opened.preprocess, text, card, dtype="float32"
+        )
         yield Step(2, "Trying whether it works")
         _try(spec)
         folder.rename(target)

@@ -9,8 +9,9 @@ from models.bundle import write_bundle
 from models.errors import CheckpointError, ModelError, WrongModelError
 from models.families import FAMILIES
 from models.families.base import Family, Remap
+from models.open_clip import told
 from models.registry import build_empty
-from models.spec import IMAGENET_MEAN, IMAGENET_STD, ModelSpec, Preprocess
+from models.spec import IMAGENET_MEAN, IMAGENET_STD, Capability, ModelSpec, Preprocess
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -28,6 +29,7 @@ class Checkpoint:
     family: Family
     remap: Remap
     config: dict[str, Any]
+    preprocess: Preprocess
 
     def module(self) -> "nn.Module":
         """The network with these weights. CheckpointError where they do not fit, WrongModelError where none does."""
@@ -56,7 +58,11 @@ def open_checkpoint(source: Path, config: Mapping[str, Any] | None = None) -> Ch
     tensors = load_tensors(source)
     family, remap = _family_of(tensors, source)
     assert remap.infer is not None  # held by _family_of
-    return Checkpoint(source, tensors, family, remap, {**remap.infer(tensors), **(config or {})})
+    read, preprocess = remap.infer(tensors), None
+    if Capability.ZERO_SHOT in family.capabilities:
+        read, preprocess = told(source, read)
+    read |= config or {}
+    return Checkpoint(source, tensors, family, remap, read, preprocess or usual_preprocess(read))
 
 
 def import_checkpoint(
@@ -77,7 +83,7 @@ def import_checkpoint(
     opened = open_checkpoint(source, config)
     if Path(folder).exists() and any(Path(folder).iterdir()):
         raise ModelError(f"{folder} is not overwritten", "It is not empty", "Choose a new folder")
-    module, used = opened.module(), preprocess or usual_preprocess(opened.config)
+    module, used = opened.module(), preprocess or opened.preprocess
     return write_bundle(folder, module, opened.config, used, tokenizer_json, card, dtype="float32")
 
 

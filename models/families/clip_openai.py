@@ -1,7 +1,8 @@
 """The state dict of the original CLIP release (and of open_clip's models of the same shape), as hub names.
 
 Its shapes say everything about the network but two things: heads are 64 wide, as in every published model, and the
-activation is quick GELU, which holds for OpenAI's weights but not for all of open_clip's (LAION-2B, DataComp: gelu).
+activation is quick GELU, which holds for OpenAI's weights but not for all of open_clip's (LAION-2B, DataComp: gelu);
+what open_clip says of both in a file of its own counts more (open_clip.py). Its ConvNeXt towers all came with gelu.
 """
 
 import re
@@ -10,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from models.families.base import Remap, rename
 from models.families.config import wrong
+from models.families.convnext_names import TIMM, shaped, translated, trunk_config
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 HEAD = 64
+# open_clip's image towers out of timm.
+TRUNK = "visual.trunk."
 # Plain numbers and masks that the TorchScript archives carry beside the weights.
 NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size", "attn_mask")
 
@@ -46,7 +50,9 @@ _VIT = {
 
 def matches(tensors: "Mapping[str, Tensor]") -> bool:
     """Whether the names are those of the original release."""
-    return "visual.conv1.weight" in tensors and "token_embedding.weight" in tensors
+    return (
+        "visual.conv1.weight" in tensors or f"{TRUNK}stem.0.weight" in tensors
+    ) and "token_embedding.weight" in tensors
 
 
 def _split(tensors: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
@@ -86,7 +92,12 @@ def convert(tensors: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
             out[_VIT[name]] = tensor
         elif vit and name.startswith("visual.transformer.resblocks."):
             blocks["vision_model.encoder" + name.removeprefix("visual.transformer")] = tensor
-        elif name.startswith("visual."):
+        elif name == "visual.head.proj.weight":
+            out["visual_projection.weight"] = tensor
+        elif name.startswith(TRUNK):
+            new = translated(TIMM, name.removeprefix(TRUNK), "vision_model") or name
+            out[new] = shaped(new, tensor)
+        elif name.startswith("visual.") and not name.startswith("visual.head."):
             out["vision_model." + name.removeprefix("visual.")] = tensor
         else:
             # Kept under its own name, so that strict loading names it.
@@ -128,7 +139,11 @@ def _infer(tensors: "Mapping[str, Tensor]") -> dict[str, Any]:
         "projection_dim": embed,
     }
     vit = "visual.class_embedding" in tensors
-    vision = _infer_vit(tensors) if vit else _infer_resnet(tensors)
+    if f"{TRUNK}stem.0.weight" in tensors:
+        vision = trunk_config(convert(tensors), "vision_model").to_hf()
+        text["hidden_act"] = "gelu"
+    else:
+        vision = _infer_vit(tensors) if vit else _infer_resnet(tensors)
     return {
         "model_type": "clip" if vit else "pinhole_clip",
         "architectures": ["CLIPModel" if vit else "PinholeCLIPModel"],

@@ -157,6 +157,11 @@ def reference_resnet(state: State, x: Tensor, layers: tuple[int, ...]) -> Tensor
     return pooled[0]
 
 
+def activation(x: Tensor) -> Tensor:
+    """Quick GELU, which OpenAI's weights were trained with."""
+    return x / (1 + torch.exp(-1.702 * x))
+
+
 def reference_text(state: State, ids: Tensor, layers: int = 2) -> Tensor:
     """The text tower in plain functions: (n, t) to (n, embed), read at the largest id."""
     x = (state["token_embedding.weight"][ids] + state["positional_embedding"][: ids.shape[1]]).transpose(0, 1)
@@ -176,7 +181,7 @@ def reference_text(state: State, ids: Tensor, layers: int = 2) -> Tensor:
         )  # fmt: skip
         x = x + mixed
         y = F.linear(ln(x, f"{name}.ln_2"), state[f"{name}.mlp.c_fc.weight"], state[f"{name}.mlp.c_fc.bias"])
-        y = y / (1 + torch.exp(-1.702 * y))
+        y = activation(y)
         x = x + F.linear(y, state[f"{name}.mlp.c_proj.weight"], state[f"{name}.mlp.c_proj.bias"])
     x = ln(x, "ln_final").transpose(0, 1)
     return x[torch.arange(len(ids)), ids.argmax(1)] @ state["text_projection"]

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from models.errors import WrongModelError
 from models.families import vit_names
 from models.families.base import Entry, Family, Remap, rename
 from models.families.vit import Encoder
@@ -292,11 +293,19 @@ def _from_meta(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _infer_meta(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
-    """The configuration of a Meta file from its shapes; heads are those published for the width."""
+    """The configuration of a Meta file from its shapes; heads are those published for the width.
+
+    WrongModelError for an encoder alone: DINO, DeiT, timm's ViTs and Meta's own pretrain files have the same names.
+    """
+    if "decoder_embed.weight" not in tensors:
+        raise WrongModelError(
+            "These weights are of a vision transformer alone",
+            "Only with MAE's decoder can it paint; DINO, DeiT, most ViTs of timm and mae_pretrain_* have none",
+            "Take mae_visualize_*, or a folder of the hub such as facebook/vit-mae-base",
+        )
     stem = tensors["patch_embed.proj.weight"]
     width, patch = int(stem.shape[0]), int(stem.shape[-1])
-    inner = tensors.get("decoder_embed.weight")
-    decoder = 512 if inner is None else int(inner.shape[0])
+    decoder = int(tensors["decoder_embed.weight"].shape[0])
     return MAEConfig(
         hidden_size=width,
         num_hidden_layers=_depth(tensors, "blocks."),

@@ -79,6 +79,12 @@ def test_a_masked_autoencoder_of_meta_needs_no_tokenizer(tmp_path: Path) -> None
         wanted = module.reconstruct(torch.from_numpy(pixels), torch.from_numpy(mask))
     np.testing.assert_allclose(got, wanted.numpy(), atol=1e-5)
 
+    # DINO and timm's plain transformers have these very names.
+    alone = {name: value for name, value in meta_layout(module.state_dict()).items() if "decoder" not in name}
+    torch.save(alone, tmp_path / "dino_deitsmall16_pretrain.pth")
+    with pytest.raises(WrongModelError, match="a vision transformer alone"):
+        added(tmp_path / "dino_deitsmall16_pretrain.pth", tmp_path / "models")
+
 
 @pytest.mark.parametrize("of", ["folder", "weights"])
 def test_a_model_folder_is_copied_without_what_does_not_belong_to_it(tmp_path: Path, of: str) -> None:

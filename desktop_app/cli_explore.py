@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from desktop_app.cli_model import add_model_options, open_for, path, positive, share, words
+from desktop_app.cli_model import add_model_options, number, open_for, path, positive, share, words
 from desktop_app.cli_output import check_output
 from desktop_app.cli_progress import ProgressLine
 from desktop_app.figures import percent
@@ -98,7 +98,7 @@ def _run_explain(arguments: argparse.Namespace) -> int:
 
 
 def _seed(text: str) -> int:
-    value = int(text)
+    value = int(number(text))
     if value < 0:
         raise argparse.ArgumentTypeError(f"{text} is below 0")
     return value

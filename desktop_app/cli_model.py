@@ -44,9 +44,18 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def number(text: str, kind: type[int] | type[float] = int) -> int | float:
+    """An argument that is a number; of a ValueError argparse would say “invalid”, and a name out of the source."""
+    try:
+        return kind(text)
+    except ValueError as error:
+        what = "a whole number" if kind is int else "a number"
+        raise argparse.ArgumentTypeError(f"“{printable(text)}” is not {what}") from error
+
+
 def positive(text: str) -> int:
     """An argument that is 1 or more."""
-    value = int(text)
+    value = int(number(text))
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")
     return value
@@ -54,7 +63,7 @@ def positive(text: str) -> int:
 
 def share(text: str) -> float:
     """An argument that is a share of something, 0 to 1."""
-    value = float(text)
+    value = number(text, float)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
     return value

@@ -8,6 +8,7 @@ from typing import Any
 from desktop_app import paths
 from desktop_app.cli_model import model_folders, path
 from desktop_app.cli_progress import ProgressLine, printable
+from models.errors import ModelError
 from models.registry import scan
 
 COMMANDS = ("models", "doctor")
@@ -67,6 +68,9 @@ def add_model(arguments: argparse.Namespace) -> int:
 
 def show_models(arguments: argparse.Namespace) -> int:
     """Print every model; those that cannot be used with the reason."""
+    for folder in arguments.models:
+        if not folder.is_dir():
+            raise ModelError(f"There is no folder {folder} to look for models in", "", "Check the path")
     folders = model_folders(arguments, arguments.models)
     specs, problems = scan(folders)
     if arguments.json:

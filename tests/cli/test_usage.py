@@ -74,6 +74,7 @@ def test_without_a_display_the_command_line_is_offered() -> None:
         (["label", "x", "--labels", "a", "--min-known", "half"], "“half” is not a number"),
         (["label", "x", "--labels", "a", "--top-k", "1.5"], "“1.5” is not a whole number"),
         (["mask", "x.jpg", "--seed", "x"], "“x” is not a whole number"),
+        (["models", "--models", "nowhere"], "no folder nowhere"),
         (["label", "x", "--labels", "a", "--device", "tpu"], "invalid choice"),
         (["evaluate"], "required: PATH"),
         (["label", "", "--labels", "a"], "argument PATH: it is empty"),

@@ -37,7 +37,8 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--precision",
         choices=("auto", "float32", "bfloat16", "float16", "int8"),
-        help="in which numbers it computes (the setting; auto is the fastest whose answers hold)",
+        help="in which numbers it computes (the setting; auto is the fastest whose answers hold); photos that were "
+        "looked at before are not computed again",
     )
     group.add_argument(
         "--engine", choices=("auto", "torch", "onnxruntime"), help="what computes (the setting)"

@@ -49,7 +49,7 @@ _CLIP_RECIPE = """## Recipe
    and three of the fifth) with a quarter of the sentences made of what captions say around things, half of them beside
    a noun that shows nothing. An eighth of the words in the plural. The weights are the mean of the last three runs'
    (`--aligned` takes several).
-3. Trunk, shared with pinhole-convnext, see there: the teacher's 1,280 features of the very crop, its classes, the
+3. Trunk, the one that pinhole-convnext began its last run from, see there: the teacher's 1,280 features of the very crop, its classes, the
    labels, and the texts of labels, of the words of their groups (dog, bird, food), of the teacher's classes, and
    captions.
 4. One number, the temperature, fitted on val over 36 labels at a time, so that probabilities mean what they say.
@@ -78,11 +78,13 @@ _CLIP_RECIPE = """## Recipe
 """
 
 _CONVNEXT_INTRO = """A small ConvNeXt classifier over 1,320 everyday labels (7.3 M parameters, 32-64-160-512 channels,
-2-2-9-2 blocks, 4x4 stem), 112 px input. Its trunk is the image tower of pinhole-clip, tensor for tensor."""
+2-2-9-2 blocks, 4x4 stem), 112 px input. Its trunk began as the image tower of pinhole-clip and then learned the labels
+alone."""
 
 _CONVNEXT_RECIPE = """## Recipe
 
-Nine runs on shared CPU cores in bfloat16, each begun from the weights of the one before. The first, of a network
+Ten runs on shared CPU cores in bfloat16, each begun from the weights of the one before; the first nine, of the trunk,
+are those of pinhole-clip too. The first, of a network
 with 320 channels in its last stage: 24,100 steps of 64 crops (90 minutes of one core) at 48, 64, 96, then 112 px, on
 two crops of every photo. The second, the last stage anew and wider: 16,160 steps (105 minutes) of 128 crops at 48 and
 64 px, then 64 crops at 96 and 112 px, on four crops of every photo, mirrored, shifted a little, their colours
@@ -104,15 +106,20 @@ rate, began at the mean of the sixth and the fifth. Half the fifth's weights and
 (`--trunk` takes several) were as good on val as the fifth, and on sharp photos nearly what the sixth is. The eighth
 began from those: 4,500 steps (90 minutes of two cores that did other work as well) at 64, 96 and 112 px; the ninth,
 1,100 steps of 128 (13 minutes) at 112 px and half the rate, at the mean of the eighth and what it began from. The
-weights are half the ninth's and half what the eighth began from. All signals at once: a teacher's 1,280 features of
-the very crop, its classes, the labels, and the texts of labels, groups, the teacher's classes and captions.
-AdamW, cosine, moving average of the weights.
+image tower of pinhole-clip is half the ninth's weights and half what the eighth began from. All signals at once: a
+teacher's 1,280 features of the very crop, its classes, the labels, and the texts of labels, groups, the teacher's
+classes and captions.
+
+The tenth is the classifier's own: STEPS steps of 128 (88 minutes of two cores) at 96, then 112 px, three tenths
+mixtures, with the labels as its only signal (six tenths a photo's own, the rest what the teacher sees in it) and a
+second classifier beside it that goes by angle and can never be sure (a scale of 8 among 1,320 labels): photos of one
+label come to lie together, so that five of them tell it. AdamW, cosine, moving average of the weights.
 
 ## Limits seen
 
 - 749 of the labels have no val photo and most of those a handful of train photos: they hardly ever come first.
-- A linear probe on five photos a class stays below what pinhole-clip reaches by words alone: those words were learned
-  with all photos of a class, on the same trunk.
+- Its features were drawn to these labels, and the probe's five photos are photos that it learned from: for things that
+  no label names, expect less of a probe than that figure.
 - Near-synonyms coexist among the labels (mountain, cliff, valley; coast, beach, sea) and take each other's photos.
 - The val figures are on small photos of the same sources as the training data; expect less on others.
 """

@@ -27,7 +27,7 @@ from desktop_app.panels import questions as ask
 from desktop_app.panels.label_engine import LabelEngine
 from desktop_app.session import Session, as_user_error
 from desktop_app.widgets.message_bar import MessageBar
-from desktop_app.widgets.section import text
+from desktop_app.widgets.section import as_tip, text
 from desktop_app.work import Job, JobState, Outcome
 from models.errors import UserError
 from models.tasks.export import CsvOptions, Preview, common_base
@@ -120,7 +120,7 @@ class ExportDialog(QDialog):
         for row, cells in enumerate(found.cells):
             for place, words in enumerate(cells):
                 item = QTableWidgetItem(words)
-                item.setToolTip(words)
+                item.setToolTip(as_tip(words))
                 self.table.setItem(row, place, item)
         self.table.resizeColumnsToContents()
         for place in range(len(found.columns)):

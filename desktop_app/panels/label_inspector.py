@@ -18,7 +18,7 @@ from desktop_app.widgets.image_view import ImageView
 from desktop_app.widgets.label_threshold import ThresholdBar
 from desktop_app.widgets.model_chooser import ModelChooser
 from desktop_app.widgets.score_bars import Bar, ScoreBars
-from desktop_app.widgets.section import Column, ElidedLabel, Section, text
+from desktop_app.widgets.section import Column, ElidedLabel, Section, as_tip, text
 from models.errors import UserError
 from models.images import Photo
 from models.tasks.scoring import Bars, Floats
@@ -163,7 +163,7 @@ class LabelInspector(Column):
     def show_photo(self, photo: Photo | UserError | None, path: str, position: str) -> None:
         """The photo in focus, or why it cannot be shown, or nothing while it is decoded."""
         self.name.set_words(os.path.basename(path))
-        self.name.setToolTip(path)
+        self.name.setToolTip(as_tip(path))
         if isinstance(photo, Photo):
             self.view.set_image(photo.rgb)
             width, height = photo.full_size

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from desktop_app import theme
 from desktop_app.session import Session
+from desktop_app.widgets.section import as_tip
 from desktop_app.widgets.thumbnails import Thumbnails
 
 _COLUMNS, _GAP, _WORDS = 3, 6, 15
@@ -102,7 +103,7 @@ class FeaturePhotos(QWidget):
             for i, (path, _) in enumerate(self._photos)
             if self._tile(i).contains(event.position().toPoint())
         ]
-        self.setToolTip(here[0] if here else "")
+        self.setToolTip(as_tip(here[0]) if here else "")
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         moves = {

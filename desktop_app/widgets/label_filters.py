@@ -17,7 +17,7 @@ from desktop_app.photo_list import Mark
 from desktop_app.widgets import marks
 from desktop_app.widgets.flow_layout import FlowLayout
 from desktop_app.widgets.icon_button import icon_button
-from desktop_app.widgets.section import text
+from desktop_app.widgets.section import as_tip, text
 
 # Always there, so that the row does not jump; the others come when there is something to show.
 _ALWAYS = (Mark.LABEL, Mark.UNSURE, Mark.UNKNOWN, Mark.CONFIRMED)
@@ -203,7 +203,6 @@ class Line(QFrame):
         row.setContentsMargins(12, 2, 4, 2)
         row.setSpacing(8)
         self._words = text("")
-        self._words.setTextFormat(Qt.TextFormat.PlainText)  # it names labels
         row.addWidget(self._words, 1)
         self.button = QPushButton()
         self.button.setProperty("flat", True)
@@ -248,7 +247,7 @@ class ChangeLine(Line):
         if decisions:
             one, many = self.tr("1 photo changes decision"), self.tr("{0:,} photos change decision")
             parts.append(one if decisions == 1 else many.format(decisions))
-        self._words.setToolTip(edit)
+        self._words.setToolTip(as_tip(edit))
         self.edit = edit
         action = self.tr("Show them") if parts else ""
         self.tell(", ".join(parts) or self.tr("No photo changes label"), action)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import (
     QCheckBox,
     QFrame,
@@ -56,7 +56,6 @@ class JobBar(QFrame):
         self.progress.setAccessibleName(self.tr("Labelling"))
         column.addWidget(self.progress)
         self._summary = text("")
-        self._summary.setTextFormat(Qt.TextFormat.PlainText)  # it names folders
         column.addWidget(self._summary)
         self.start = self._button(self.tr("Label this folder"), self._started)
         self.again = self._button(self.tr("Ask about them too"), lambda: self.start_asked.emit(False))

@@ -39,6 +39,7 @@ from PySide6.QtWidgets import (
 )
 
 from desktop_app import theme
+from desktop_app.widgets.section import as_tip
 
 AnyIndex = QModelIndex | QPersistentModelIndex
 _NOWHERE = QModelIndex()
@@ -86,7 +87,7 @@ class _Rows(QAbstractListModel):
         if role == Qt.ItemDataRole.CheckStateRole and row.ticked is not None:
             return Qt.CheckState.Checked if row.ticked else Qt.CheckState.Unchecked
         if role == Qt.ItemDataRole.ToolTipRole:
-            return row.remark or row.tip or None
+            return as_tip(row.remark or row.tip) or None
         if role == Qt.ItemDataRole.AccessibleTextRole:
             return ", ".join(filter(None, (row.text, row.trail, row.remark)))
         return None

@@ -20,6 +20,7 @@ from desktop_app.figures import percent
 from desktop_app.photo_list import Indices, Mark, in_short
 from desktop_app.session import Session
 from desktop_app.widgets import marks
+from desktop_app.widgets.section import as_tip
 
 AnyIndex = QModelIndex | QPersistentModelIndex
 _NOWHERE = QModelIndex()
@@ -72,7 +73,7 @@ class PhotoModel(QAbstractListModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return os.path.basename(path)
         if role == Qt.ItemDataRole.ToolTipRole:
-            return self._tip(photo, path)
+            return as_tip(self._tip(photo, path))
         label, probability, mark = self._session.answer(photo)
         if role == Role.LABEL:
             return in_short(self._names(photo, label))

@@ -1,5 +1,7 @@
 """A titled part of an inspector that can be folded, and small labels that know their role."""
 
+import html
+
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtWidgets import (
     QFrame,
@@ -90,11 +92,19 @@ class Column(QScrollArea):
 
 
 def text(words: str, role: str = "") -> QLabel:
-    """A wrapping label; role is "heading", "title", "muted", "small", "warn", "error" or ""."""
+    """A wrapping label; role is "heading", "title", "muted", "small", "warn", "error" or "". A “<” is a “<”."""
     label = QLabel(words)
+    label.setTextFormat(Qt.TextFormat.PlainText)  # Qt takes names of files and labels with one for HTML
     label.setWordWrap(True)
     label.setProperty("role", role)
     return label
+
+
+def as_tip(words: str) -> str:
+    """For setToolTip, which has no text format and takes what looks like a tag for HTML."""
+    if "<" not in words:
+        return words
+    return f"<span>{html.escape(words)}</span>".replace("\n", "<br>")
 
 
 class ElidedLabel(QLabel):
@@ -103,6 +113,7 @@ class ElidedLabel(QLabel):
     def __init__(self, words: str = "", parent: QWidget | None = None, *, fill: bool = True) -> None:
         """With `fill` it takes the room there is, else what its words need and less where there is less."""
         super().__init__(parent)
+        self.setTextFormat(Qt.TextFormat.PlainText)
         self._words = ""
         wide = QSizePolicy.Policy.Ignored if fill else QSizePolicy.Policy.Maximum
         self.setSizePolicy(wide, QSizePolicy.Policy.Preferred)
@@ -113,7 +124,7 @@ class ElidedLabel(QLabel):
         """Show other words."""
         if words != self._words:
             self._words = words
-            self.setToolTip(words)
+            self.setToolTip(as_tip(words))
             self.updateGeometry()
             self._elide()
 

@@ -16,7 +16,7 @@ from PySide6.QtCore import (
     QSize,
     Qt,
 )
-from PySide6.QtGui import QColor
+from PySide6.QtGui import QColor, QTextDocument
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -30,12 +30,12 @@ from pytestqt.qtbot import QtBot
 
 from desktop_app import theme, thumbnail_files
 from desktop_app.figures import percent
-from desktop_app.widgets import drops
+from desktop_app.widgets import drops, section
 from desktop_app.widgets.empty_state import EmptyState
 from desktop_app.widgets.image_view import ImageView, Lens
 from desktop_app.widgets.message_bar import MessageBar
 from desktop_app.widgets.score_bars import Bar, ScoreBars
-from desktop_app.widgets.section import Column, ElidedLabel, Section
+from desktop_app.widgets.section import Column, ElidedLabel, Section, as_tip
 from desktop_app.widgets.tile_view import TileView
 from desktop_app.widgets.value_slider import ValueSlider
 from models.errors import ImageError, UserError
@@ -282,6 +282,18 @@ def test_a_long_name_is_cut_in_the_middle_and_whole_in_the_tip(qtbot: QtBot) -> 
     label._elide()
     assert "…" in label.text()
     assert label.toolTip() == label.words
+
+
+def test_names_that_look_like_a_tag_are_shown_as_they_are(qtbot: QtBot) -> None:
+    name = "leading <b>0&amp; trailing.jpg"
+    label = ElidedLabel(name)
+    for shown in (label, section.text(name)):
+        qtbot.addWidget(shown)
+        assert shown.textFormat() == Qt.TextFormat.PlainText
+    tip = QTextDocument()
+    tip.setHtml(label.toolTip())
+    assert tip.toPlainText() == name
+    assert as_tip("R&B") == "R&B"
 
 
 def test_an_empty_place_offers_its_action(qtbot: QtBot) -> None:

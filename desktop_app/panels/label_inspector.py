@@ -18,7 +18,7 @@ from desktop_app.widgets.image_view import ImageView
 from desktop_app.widgets.label_threshold import ThresholdBar
 from desktop_app.widgets.model_chooser import ModelChooser
 from desktop_app.widgets.score_bars import Bar, ScoreBars
-from desktop_app.widgets.section import Column, ElidedLabel, Section, as_tip, text
+from desktop_app.widgets.section import Column, ElidedButton, ElidedLabel, Section, as_tip, text
 from models.errors import UserError
 from models.images import Photo
 from models.tasks.scoring import Bars, Floats
@@ -98,14 +98,12 @@ class LabelInspector(Column):
         self.margin = text("", "small")
         row = QHBoxLayout()
         row.setSpacing(8)
-        self.accept, self.reject = QPushButton(self.tr("Accept")), QPushButton(self.tr("Reject"))
+        self.accept, self.reject = ElidedButton(self.tr("Accept")), ElidedButton(self.tr("Reject"))
         self.reject.setToolTip(self.tr("This is wrong (Delete)"))
         theme.current().keep_icon(self.accept, "check")
         theme.current().keep_icon(self.reject, "close")
         self.accept.clicked.connect(self._accepted)
         self.reject.clicked.connect(self.reject_asked)
-        for button in (self.accept, self.reject):
-            button.setMinimumWidth(64)  # the inspector may be narrow
         row.addWidget(self.accept, 1)
         row.addWidget(self.reject, 1)
         for widget in (self.decision, self.scores, self.more, self.margin):
@@ -198,14 +196,14 @@ class LabelInspector(Column):
         """Both buttons mean the label that is shown; where none is, or it was rejected, a bar has to be chosen."""
         shown = "" if mark in (Mark.UNKNOWN, Mark.FAILED, Mark.REJECTED) else best
         named = self._chosen not in ("", shown)
-        self.accept.setText(self.tr("It is “{0}”").format(self._chosen) if named else self.tr("Accept"))
+        self.accept.set_words(self.tr("It is “{0}”").format(self._chosen) if named else self.tr("Accept"))
         if named:
-            tip = self.tr("This is the label")
+            tip = self.tr("“{0}” is the label").format(self._chosen)
         elif best and not shown:
             tip = self.tr("There is no label to accept: choose one by its bar, or with 1 to 9")
         else:
             tip = self.tr("This is right (Enter)")
-        self.accept.setToolTip(tip)
+        self.accept.setToolTip(as_tip(tip))
         self.accept.setEnabled(bool(shown or named))
         self.reject.setEnabled(bool(shown))
 

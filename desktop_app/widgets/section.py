@@ -3,10 +3,12 @@
 import html
 
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
+    QPushButton,
     QScrollArea,
     QSizePolicy,
     QToolButton,
@@ -105,6 +107,45 @@ def as_tip(words: str) -> str:
     if "<" not in words:
         return words
     return f"<span>{html.escape(words)}</span>".replace("\n", "<br>")
+
+
+class ElidedButton(QPushButton):
+    """A button whose words are shortened at their end where it is narrow; an “&” in them is an “&”."""
+
+    def __init__(self, words: str = "", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.words = ""
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        self.set_words(words)
+
+    def set_words(self, words: str) -> None:
+        """Show other words."""
+        self.words = words
+        self.setAccessibleName(words)
+        self.updateGeometry()
+        self._elide()
+
+    def sizeHint(self) -> QSize:
+        hint = super().sizeHint()
+        hint.setWidth(self._around() + self.fontMetrics().horizontalAdvance(self.words) + 2)
+        return hint
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(64, super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._elide()
+
+    def _around(self) -> int:
+        """What the icon and the style need beside the words."""
+        shown = self.fontMetrics().size(Qt.TextFlag.TextShowMnemonic, self.text()).width()
+        return super().sizeHint().width() - shown
+
+    def _elide(self) -> None:
+        room = self.width() - self._around()
+        shown = self.fontMetrics().elidedText(self.words, Qt.TextElideMode.ElideRight, room)
+        self.setText(shown.replace("&", "&&"))
 
 
 class ElidedLabel(QLabel):

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit, QPushButto
 
 from desktop_app import theme
 from desktop_app.session import Session
-from desktop_app.widgets.section import ElidedLabel
+from desktop_app.widgets.section import ElidedButton, ElidedLabel
 
 
 class TopBar(QFrame):
@@ -28,7 +28,7 @@ class TopBar(QFrame):
         self._where.setFont(theme.bold_font())
         self._count = QLabel()
         self._count.setProperty("role", "muted")
-        self._clear = QPushButton()
+        self._clear = ElidedButton()
         self._clear.setProperty("chip", True)
         self._clear.setToolTip(self.tr("Show all photos"))
         self._clear.clicked.connect(self._show_all)
@@ -116,7 +116,7 @@ class TopBar(QFrame):
         why = [f"“{session.view.text}”"] if session.view.text else []
         if session.view.keep is not None:
             why.append(session.view.keep_words or self.tr("filtered"))
-        self._clear.setText(", ".join(why))
+        self._clear.set_words(", ".join(why))
         self._clear.setVisible(session.view.narrowed)
 
     def _place(self) -> str:

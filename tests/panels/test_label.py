@@ -513,7 +513,7 @@ def test_the_mouse_alone_can_accept_change_and_take_back(app: LabelRobot) -> Non
     app.wait_idle()
     second = app.label.look.scores.shown[1][0]
     app.label.look.scores.chosen.emit(second)
-    assert second in app.label.look.accept.text()
+    assert second in app.label.look.accept.words
     app.label.look.accept.click()
     app.wait_idle()
     assert (app.decisions()[name], app.answers()[name]) == ("CONFIRMED", second)

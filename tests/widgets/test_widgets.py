@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
     QAbstractItemView,
     QApplication,
     QComboBox,
+    QPushButton,
     QSpinBox,
     QStyledItemDelegate,
     QWidget,
@@ -294,6 +295,21 @@ def test_names_that_look_like_a_tag_are_shown_as_they_are(qtbot: QtBot) -> None:
     tip.setHtml(label.toolTip())
     assert tip.toPlainText() == name
     assert as_tip("R&B") == "R&B"
+
+
+def test_a_button_shortens_its_words_and_shows_an_ampersand(qtbot: QtBot) -> None:
+    button = section.ElidedButton("It is “R&B”")
+    qtbot.addWidget(button)
+    button.resize(button.sizeHint())
+    assert (
+        button.text() == "It is “R&&B”"
+    )  # Qt shows the second one, and underlines what follows a single one
+    button.set_words("It is “" + "a very long label " * 10 + "”")
+    button.resize(140, button.height())
+    assert button.text().startswith("It is “")
+    assert button.text().endswith("…")
+    assert button.minimumSizeHint().width() <= 140
+    assert QPushButton.sizeHint(button).width() <= 140, "the words are wider than the button"
 
 
 def test_an_empty_place_offers_its_action(qtbot: QtBot) -> None:

@@ -54,7 +54,7 @@ class LabelPanel(Panel):
             QT_TRANSLATE_NOOP("Panel", "Arrows, Page Up and Down"),
         ),
         (
-            QT_TRANSLATE_NOOP("Panel", "Back to the grid, and to all photos"),
+            QT_TRANSLATE_NOOP("Panel", "Back to the grid, to one photo, to all of them"),
             QT_TRANSLATE_NOOP("Panel", "Escape"),
         ),
     )
@@ -207,9 +207,10 @@ class LabelPanel(Panel):
             self._photos_changed()
 
     def back(self) -> None:
-        """From the big photo or the lab to the grid; there, every photo again."""
+        """From the big photo or the lab to the grid; there, one chosen photo, then every photo again."""
         if self.pages.currentWidget() in (self.grid, self.nothing):
-            self.session.clear_filters()
+            if not self.grid.choose_current():
+                self.session.clear_filters()
         else:
             self.show_lab(False)
             self.grid.setFocus()

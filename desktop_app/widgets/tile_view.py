@@ -29,6 +29,16 @@ _KEYS_FOR_THE_WINDOW = {
     Qt.Key.Key_Delete,
     Qt.Key.Key_Backspace,
 }
+_MOVES = {
+    Qt.Key.Key_Left,
+    Qt.Key.Key_Right,
+    Qt.Key.Key_Up,
+    Qt.Key.Key_Down,
+    Qt.Key.Key_Home,
+    Qt.Key.Key_End,
+    Qt.Key.Key_PageUp,
+    Qt.Key.Key_PageDown,
+}
 
 
 class TileView(QAbstractItemView):
@@ -247,7 +257,20 @@ class TileView(QAbstractItemView):
         if plain and (event.key() in _KEYS_FOR_THE_WINDOW or event.text().isalnum()):
             event.ignore()
             return
+        if plain and event.key() in _MOVES:
+            # Qt leaves everything chosen where there is nowhere to go, and Enter would then be about all of it.
+            self.choose_current()
         super().keyPressEvent(event)
+
+    def choose_current(self) -> bool:
+        """Of several chosen tiles the current one alone stays chosen; whether there were several."""
+        chosen = self.selectionModel().selection()
+        several = sum(chosen.at(place).height() for place in range(chosen.count())) > 1
+        if several:
+            self.selectionModel().select(
+                self.currentIndex(), QItemSelectionModel.SelectionFlag.ClearAndSelect
+            )
+        return several
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         steps = event.angleDelta().y()

@@ -1,0 +1,29 @@
+"""Several photos chosen in the grid: which keys let go of them, and what says how many there are."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.label_robot import LabelRobot
+
+
+@pytest.mark.parametrize("key", ["Home", "Left", "Up", "Esc"])
+def test_a_key_that_leads_nowhere_leaves_one_photo_chosen(app: LabelRobot, key: str) -> None:
+    app.session.select(0)
+    app.grid.setFocus()
+    app.press("Ctrl+A")
+    assert len(app.grid.selected_photos()) == 16
+    app.press(key)
+    assert app.grid.selected_photos() == [0]
+    app.press("Return")
+    assert list(app.decisions().values()).count("CONFIRMED") == 1
+
+
+def test_escape_lets_go_of_the_chosen_photos_before_the_filter(app: LabelRobot) -> None:
+    app.session.search("cat")
+    app.grid.setFocus()
+    app.press("Ctrl+A")
+    app.press("Esc")
+    assert (len(app.grid.selected_photos()), app.session.view.text) == (1, "cat")
+    app.press("Esc")
+    assert len(app.session.shown) == 16

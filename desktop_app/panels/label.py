@@ -142,6 +142,8 @@ class LabelPanel(Panel):
         session.view_changed.connect(self._prefer)
         self.grid.verticalScrollBar().valueChanged.connect(self._prefer)
         self.grid.opened.connect(lambda _: self.do_zoom())
+        for signal in (self.grid.chosen_changed, self.pages.currentChanged, session.view_changed):
+            signal.connect(self._say_chosen)
         self.big.activated.connect(self.back)
         self.filters.lab_asked.connect(self.show_lab)
         self.change_line.asked.connect(lambda: self.show_lab(False))
@@ -243,6 +245,10 @@ class LabelPanel(Panel):
         in_sight = self.pages.currentWidget() is self.grid and not alone
         chosen = self.grid.selected_photos() if in_sight else []
         return chosen or ([self.session.current] if self.session.position() >= 0 else [])
+
+    def _say_chosen(self, *_: object) -> None:
+        """The buttons say how many photos they are about."""
+        self.look.show_chosen(self.grid.chosen_count() if self.pages.currentWidget() is self.grid else 1)
 
     def _show_menu(self, place: QPoint) -> None:
         menu = tile_menu(

@@ -59,6 +59,7 @@ class LabelInspector(Column):
         self._ranked = Ranked()
         self._all = False
         self._chosen = ""  # the label whose bar was clicked, of this photo
+        self._many = 1  # photos that the buttons are about
         self._build_photo()
         self._build_answers()
         self._build_bars()
@@ -196,6 +197,9 @@ class LabelInspector(Column):
         """Both buttons mean the label that is shown; where none is, or it was rejected, a bar has to be chosen."""
         shown = "" if mark in (Mark.UNKNOWN, Mark.FAILED, Mark.REJECTED) else best
         named = self._chosen not in ("", shown)
+        if self._many > 1:
+            self._show_accept_of_many(shown, named)
+            return
         self.accept.set_words(self.tr("It is “{0}”").format(self._chosen) if named else self.tr("Accept"))
         if named:
             tip = self.tr("“{0}” is the label").format(self._chosen)
@@ -205,7 +209,25 @@ class LabelInspector(Column):
             tip = self.tr("This is right (Enter)")
         self.accept.setToolTip(as_tip(tip))
         self.accept.setEnabled(bool(shown or named))
+        self.reject.set_words(self.tr("Reject"))
         self.reject.setEnabled(bool(shown))
+
+    def _show_accept_of_many(self, shown: str, named: bool) -> None:
+        """The photo in focus may show no label where others do: both can be pressed."""
+        words, label = self.tr("All {0:,} are “{1}”"), self._chosen or shown
+        accept = words.format(self._many, label) if named else self.tr("Accept {0:,}").format(self._many)
+        self.accept.set_words(accept)
+        self.accept.setToolTip(self.tr("Each of the chosen photos is what it shows (Enter)"))
+        if named:
+            self.accept.setToolTip(as_tip(accept))
+        self.reject.set_words(self.tr("Reject {0:,}").format(self._many))
+        self.accept.setEnabled(True)
+        self.reject.setEnabled(True)
+
+    def show_chosen(self, count: int) -> None:
+        """How many photos Accept, Reject and the keys are about."""
+        self._many = max(1, count)
+        self._show_accept(self._ranked.bars[0].name if self._ranked.bars else "", self._ranked.mark)
 
     def _decision(self, best: str, mark: Mark) -> str:
         if mark is Mark.UNKNOWN:

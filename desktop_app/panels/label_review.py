@@ -53,7 +53,7 @@ class Review(QObject):
     def confirm(self, places: Sequence[int], label: str = "") -> int:
         """Confirm `label`, or each photo's own shown one; returns for how many photos there was one."""
         words = {place: label or self._accepted(place) for place in places}
-        self._tell_bare(
+        bare = self._bare(
             words,
             self.tr("1 photo has no label to accept: choose one with 1 to 9"),
             self.tr("{0:,} photos have no label to accept: choose one with 1 to 9"),
@@ -63,13 +63,13 @@ class Review(QObject):
         for place, word in words.items():
             others = tuple(name for name in self._word(place).rejected if name != word)
             said[place] = Said(word, others)
-        self._say(self.tr("confirm"), Catalog.confirm_each, words, said)
+        self._say(self.tr("confirm"), Catalog.confirm_each, words, said, bare)
         return len(words)
 
     def reject(self, places: Sequence[int]) -> int:
         """Say that the photos are not what they show; returns for how many that was new."""
         words = {place: self._shown(place) for place in places}
-        self._tell_bare(
+        bare = self._bare(
             words,
             self.tr("1 photo has no label to reject"),
             self.tr("{0:,} photos have no label to reject"),
@@ -81,7 +81,7 @@ class Review(QObject):
         for place, word in words.items():
             before = self._word(place)
             said[place] = Said("" if before.label == word else before.label, (*before.rejected, word))
-        self._say(self.tr("reject"), Catalog.reject_each, words, said)
+        self._say(self.tr("reject"), Catalog.reject_each, words, said, bare)
         return len(words)
 
     def clear(self, places: Sequence[int]) -> None:
@@ -115,11 +115,18 @@ class Review(QObject):
         label = self._shown(place)
         return "" if label in self._word(place).rejected else label
 
-    def _tell_bare(self, words: Mapping[int, str], one: str, many: str) -> None:
-        """Say how many photos were left as they are, because they show no label."""
+    def _bare(self, words: Mapping[int, str], one: str, many: str) -> str:
+        """How many photos are left as they are, because they show no label, in words; "" for none."""
         bare = sum(not word for word in words.values())
-        if bare:
-            self._session.notify.info(one if bare == 1 else many.format(bare))
+        return (one if bare == 1 else many.format(bare)) if bare else ""
+
+    def _tell(self, name: str, words: Mapping[int, str], bare: str) -> None:
+        """What was done to several photos, of which some may be out of sight; one shows it itself."""
+        if len(words) > 1:
+            done = self.tr("Done: {0}").format(self._describe(name, words))
+            self._session.notify.info(done, bare)
+        elif bare:
+            self._session.notify.info(bare)
 
     def _say(
         self,
@@ -127,7 +134,9 @@ class Review(QObject):
         verb: Callable[[Catalog, Mapping[int, str]], Change | None],
         words: dict[int, str],
         said: dict[int, Said | None],
+        bare: str = "",
     ) -> None:
+        self._tell(name, words, bare)
         if not words:
             return
         photos = self._session.photos
@@ -148,7 +157,7 @@ class Review(QObject):
         if outcome.error is not None:
             self.failed.emit(as_user_error(outcome.error, self.tr("That could not be kept")))
 
-    def _describe(self, name: str, words: Mapping[str, str]) -> str:
+    def _describe(self, name: str, words: Mapping[int, str] | Mapping[str, str]) -> str:
         label = only_word(words.values())
         photos = self.tr("1 photo") if len(words) == 1 else self.tr("{0:,} photos").format(len(words))
         return f"{name} “{label}”, {photos}" if label else f"{name}, {photos}"

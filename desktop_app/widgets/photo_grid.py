@@ -1,6 +1,6 @@
 """The grid and the strip of the open photos, both bound to the session: focus follows both ways."""
 
-from PySide6.QtCore import QItemSelectionModel, QModelIndex, QSize, Qt, Signal
+from PySide6.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QWidget
 
@@ -20,6 +20,7 @@ class _PhotoTiles(TileView):
     """What grid and strip have in common."""
 
     opened = Signal(int)  # photo: double click
+    chosen_changed = Signal(int)  # how many tiles are selected
 
     def __init__(self, session: Session, parent: QWidget | None, flow: str, captions: bool) -> None:
         super().__init__(parent, flow="strip" if flow == "strip" else "grid")
@@ -51,6 +52,10 @@ class _PhotoTiles(TileView):
         parts = [chosen.at(place) for place in range(chosen.count())]
         ranges = [(part.top(), part.bottom() + 1) for part in parts]
         return [self.photos.photo_at(row) for start, stop in sorted(ranges) for row in range(start, stop)]
+
+    def selectionChanged(self, selected: QItemSelection, deselected: QItemSelection) -> None:
+        super().selectionChanged(selected, deselected)
+        self.chosen_changed.emit(self.chosen_count())
 
     def _repaint(self, path: str) -> None:
         """A thumbnail came: its tile alone, for they come in bursts."""

@@ -262,10 +262,14 @@ class TileView(QAbstractItemView):
             self.choose_current()
         super().keyPressEvent(event)
 
+    def chosen_count(self) -> int:
+        """How many tiles are chosen."""
+        chosen = self.selectionModel().selection()
+        return sum(chosen.at(place).height() for place in range(chosen.count()))
+
     def choose_current(self) -> bool:
         """Of several chosen tiles the current one alone stays chosen; whether there were several."""
-        chosen = self.selectionModel().selection()
-        several = sum(chosen.at(place).height() for place in range(chosen.count())) > 1
+        several = self.chosen_count() > 1
         if several:
             self.selectionModel().select(
                 self.currentIndex(), QItemSelectionModel.SelectionFlag.ClearAndSelect

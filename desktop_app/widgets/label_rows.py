@@ -185,7 +185,8 @@ class _Delegate(QStyledItemDelegate):
 
 
 class RowsView(QListView):
-    """The list. F2 or Enter edits, Space ticks, Delete removes, Alt+Up and Alt+Down move; so does the mouse."""
+    """The list. F2 or Enter edits, Space ticks, Delete removes, Ctrl+A chooses all, Alt+Up and Alt+Down move; so does
+    the mouse."""
 
     renamed = Signal(int, str)
     ticked = Signal(int, bool)
@@ -241,15 +242,12 @@ class RowsView(QListView):
         self.chosen.emit(current.row())
 
     def event(self, event: QEvent) -> bool:
-        # The window's shortcut pastes photos; words belong to the list that has the keyboard.
-        if (
-            isinstance(event, QKeyEvent)
-            and event.type() == QEvent.Type.ShortcutOverride
-            and event.matches(QKeySequence.StandardKey.Paste)
-            and self._clipboard_words()
-        ):
-            event.accept()
-            return True
+        # The window's shortcuts paste and choose photos; words and rows belong to the list that has the keyboard.
+        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride:
+            pastes = event.matches(QKeySequence.StandardKey.Paste) and self._clipboard_words()
+            if pastes or event.matches(QKeySequence.StandardKey.SelectAll):
+                event.accept()
+                return True
         return super().event(event)
 
     def _clipboard_words(self) -> str:

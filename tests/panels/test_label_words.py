@@ -40,6 +40,16 @@ def test_words_are_pasted_into_the_list_of_labels_and_named_as_they_are_counted(
     assert not app.window.messages.text
 
 
+def test_all_chosen_in_a_list_are_its_rows_and_not_the_photos(app: LabelRobot) -> None:
+    rows = app.label.column.labels.list
+    rows.setFocus()
+    app.press("Ctrl+A")
+    assert rows.chosen_rows() == [0, 1, 2]
+    assert len(app.grid.selected_photos()) == 1
+    app.press("Del")
+    assert app.label.book.state.labels == ()
+
+
 def test_where_there_is_no_label_nothing_is_said_about_changes(app: LabelRobot) -> None:
     app.label.column.labels.clear_asked.emit()
     app.wait_idle()

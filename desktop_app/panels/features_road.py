@@ -5,7 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QBoxLayout,
@@ -40,6 +40,16 @@ if TYPE_CHECKING:
 _NAME, _ACCURACY, _PARAMETERS, _MACS, _HERE = range(5)
 _ROW = 22
 _WIDE = 760
+
+
+class _Steps(QTableWidget):
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        # Digits and letters belong to the window (1 to 5 are the ways to look), not to a search among the steps.
+        plain = event.modifiers() in (Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.KeypadModifier)
+        if plain and event.text().isalnum():
+            event.ignore()
+        else:
+            super().keyPressEvent(event)
 
 
 class FeaturesRoad(QScrollArea):
@@ -77,7 +87,7 @@ class FeaturesRoad(QScrollArea):
 
     def _build_table(self) -> None:
         heads = [self.tr("Step"), self.tr("Paper"), self.tr("Params"), self.tr("MACs"), self.tr("Here")]
-        self.table = QTableWidget(0, len(heads))
+        self.table = _Steps(0, len(heads))
         self.table.setHorizontalHeaderLabels(heads)
         tips = {
             _ACCURACY: self.tr("Top-1 accuracy on ImageNet-1k that the paper reports, in percent"),

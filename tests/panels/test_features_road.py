@@ -115,6 +115,15 @@ def test_a_step_chosen_by_keys_or_in_the_plot_shows_what_changed(app: FeaturesRo
     assert "3 · 3 · 9 · 3</span>" in page.facts.text()
 
 
+def test_the_keys_of_the_other_ways_to_look_lead_out_of_the_table(app: FeaturesRobot) -> None:
+    app.wait_walked()
+    app.open_tab(ROAD)
+    app.wait_until(lambda: app.features.work.road.steps)
+    app.features.work.road.table.setFocus()
+    app.press("2")
+    assert app.features.work.tabs.currentIndex() == 1
+
+
 def drawn(step: Step) -> Drawn:
     """As the panel reads it."""
     return Drawn(step, drawing(step), cost(step))

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from desktop_app import theme
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from models.tasks.feature_maps import Channel
 
 _WORDS = 16
+_SPACE = 4
 
 
 class FeatureHistogram(QWidget):
@@ -69,6 +70,13 @@ class FeatureHistogram(QWidget):
             x = room.left() + room.width() * -low / (high_end - low)
             painter.setPen(QPen(QColor(c.text), 1, Qt.PenStyle.DashLine))
             painter.drawLine(round(x), round(room.top()), round(x), round(room.bottom()))
-            if 30 < x < self.width() - 40:
+            if zero_fits(painter.fontMetrics(), x, self.width(), (number(low), number(high_end))):
                 painter.setPen(QColor(c.muted))
                 painter.drawText(QRectF(x - 20, under.top(), 40, _WORDS), Qt.AlignmentFlag.AlignCenter, "0")
+
+
+def zero_fits(metrics: QFontMetrics, x: float, width: int, ends: tuple[str, str]) -> bool:
+    """Whether a 0 centred at x keeps off what is written at both ends of the line."""
+    half = metrics.horizontalAdvance("0") / 2 + _SPACE
+    left, right = (metrics.horizontalAdvance(words) for words in ends)
+    return left + half <= x <= width - right - half

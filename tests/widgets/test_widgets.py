@@ -16,7 +16,7 @@ from PySide6.QtCore import (
     QSize,
     Qt,
 )
-from PySide6.QtGui import QColor, QTextDocument
+from PySide6.QtGui import QColor, QFontMetrics, QTextDocument
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -33,6 +33,7 @@ from desktop_app import theme, thumbnail_files
 from desktop_app.figures import percent
 from desktop_app.widgets import drops, section
 from desktop_app.widgets.empty_state import EmptyState
+from desktop_app.widgets.feature_histogram import zero_fits
 from desktop_app.widgets.image_view import ImageView, Lens
 from desktop_app.widgets.message_bar import MessageBar
 from desktop_app.widgets.score_bars import Bar, ScoreBars
@@ -310,6 +311,14 @@ def test_a_button_shortens_its_words_and_shows_an_ampersand(qtbot: QtBot) -> Non
     assert button.text().endswith("…")
     assert button.minimumSizeHint().width() <= 140
     assert QPushButton.sizeHint(button).width() <= 140, "the words are wider than the button"
+
+
+def test_the_zero_of_a_histogram_keeps_off_the_figures_at_the_ends(qapp: object) -> None:
+    metrics, ends = QFontMetrics(theme.small_font()), ("−0.54", "4.32")
+    left = metrics.horizontalAdvance(ends[0])
+    assert not zero_fits(metrics, left, 276, ends)
+    assert zero_fits(metrics, left + 12, 276, ends)
+    assert not zero_fits(metrics, 276 - metrics.horizontalAdvance(ends[1]), 276, ends)
 
 
 def test_an_empty_place_offers_its_action(qtbot: QtBot) -> None:

@@ -37,7 +37,7 @@ class StatusBar(QStatusBar):
         self._bar.setTextVisible(False)
         self._message = ElidedLabel()
         self._message.setObjectName("statusMessage")
-        left = QWidget()
+        left = self._left = QWidget()
         row = QHBoxLayout(left)
         row.setContentsMargins(8, 0, 0, 0)
         row.setSpacing(8)
@@ -62,6 +62,8 @@ class StatusBar(QStatusBar):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
+        # The bar is as high with a job as without: a job that begins must not move everything above it.
+        self._left.setMinimumHeight(self._jobs.sizeHint().height())
         self._device.setMaximumWidth(self.width() // 2)  # what runs, and what is said, needs the rest
 
     def _watch(self) -> None:

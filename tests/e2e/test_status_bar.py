@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
+from desktop_app.work import JobState
 from tests.e2e.conftest import Start
+
+
+def test_a_job_that_begins_does_not_move_the_window(start: Start, photos: Path) -> None:
+    app = start(photos)
+    app.wait_for_photos(5)
+    app.wait_idle()
+    status, free = app.window.status, threading.Event()
+    before = app.window.status.height()
+    assert not status._jobs.isVisible()
+    job = app.program.work.start_job("Label the folder", lambda: iter([free.wait(20)]))
+    app.wait_until(lambda: status._jobs.isVisible() and "Label the folder" in status._jobs.text())
+    app.qt.processEvents()
+    assert status.height() == before
+    free.set()
+    app.wait_until(lambda: job.state is JobState.DONE)
 
 
 def test_why_another_device_runs_is_shortened_with_the_whole_sentence_in_the_tip(

@@ -70,6 +70,8 @@ class GridControl(QObject):
         marks = self.marks()
         counts = np.bincount(marks, minlength=len(Mark)).tolist()
         named = {mark: counts[mark] for mark in Mark}
+        if not self._engine.book.state.labels:
+            named[Mark.NONE] = 0  # they wait for no one
         self._bar.set_counts(named, len(marks))
         answers = self._session.answers
         shown = (marks == Mark.LABEL) | (marks == Mark.CONFIRMED)

@@ -174,6 +174,8 @@ class MaskCompare(QWidget):
 
     def _verdict(self, a: "MaskResult", b: "MaskResult") -> str:
         said = mask_words.decibel(a.score.psnr), mask_words.decibel(b.score.psnr)
+        if self._model is None and self.strategy.currentData() is None:
+            return self.tr("A and B are the same. Choose another model or another mask for B.")
         figures = self.tr("A {a}, B {b}.").format(a=said[0], b=said[1])
         if not a.score.mse or not b.score.mse or said[0] == said[1]:
             return f"{figures} {self.tr('They are equally good here.')}"

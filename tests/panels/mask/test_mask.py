@@ -330,7 +330,7 @@ def test_two_strategies_and_two_models_side_by_side(app: MaskRobot, tmp_path: Pa
     compare = app.mask.work.compare
     app.mask.work.tabs.setCurrentIndex(COMPARE)
     app.wait_idle()
-    assert "equally good" in compare.words.words
+    assert "Choose another" in compare.words.words
     compare.strategy.setCurrentIndex(compare.strategy.findData(Strategy.CENTRE))
     compare.strategy.activated.emit(compare.strategy.currentIndex())
     app.wait_idle()

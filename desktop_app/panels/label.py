@@ -32,6 +32,8 @@ from models.errors import UserError
 from models.images import Photo
 from models.spec import Capability
 
+_MOST_SEARCHED = 40  # letters of a search that are said again
+
 
 class LabelPanel(Panel):
     """Wires the parts together; each part has a file of its own."""
@@ -91,9 +93,7 @@ class LabelPanel(Panel):
             self.tr("Open a folder…"),
         )
         self.pages = QStackedWidget()
-        self.nothing = EmptyState(
-            "search", self.tr("No photo here"), self.tr("None fits the filter."), self.tr("Show all photos")
-        )
+        self.nothing = EmptyState("search", self.tr("No photo here"))
         for page in (self.grid, self.big, self.lab, self.empty, self.nothing):
             self.pages.addWidget(page)
         centre = QWidget()
@@ -188,7 +188,20 @@ class LabelPanel(Panel):
         if len(session.shown) or session.reading:
             self.pages.setCurrentWidget(self.grid)
         else:
+            self._say_nothing()
             self.pages.setCurrentWidget(self.nothing if len(session.photos) else self.empty)
+
+    def _say_nothing(self) -> None:
+        """Whether it is the search or the filter that leaves no photo."""
+        view, more = self.session.view, self.tr("None fits the filter.")
+        if view.text:
+            words = self.tr("No name or folder has “{0}” in it.")
+            if view.keep is not None:
+                words = self.tr("None that fits the filter has “{0}” in its name or folder.")
+            more = words.format(
+                view.text if len(view.text) <= _MOST_SEARCHED else f"{view.text[:_MOST_SEARCHED]}…"
+            )
+        self.nothing.say(self.tr("No photo here"), more, self.tr("Show all photos"))
 
     def _prefer(self, *_: object) -> None:
         self._choose_page()

@@ -28,6 +28,7 @@ class EmptyState(QWidget):
         for label in (self._icon, self._title, self._more):
             label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
             label.setWordWrap(label is not self._icon)
+            label.setTextFormat(Qt.TextFormat.PlainText)  # they name what was typed
             column.addWidget(label)
         self._button = QPushButton()
         self._button.clicked.connect(self.action_clicked)

@@ -528,6 +528,16 @@ def test_the_mouse_alone_can_accept_change_and_take_back(app: LabelRobot) -> Non
     assert app.decisions()[name] == "LABEL"
 
 
+def test_a_search_that_finds_nothing_names_what_was_searched(app: LabelRobot) -> None:
+    app.session.search("zebra")
+    assert app.label.nothing._more.text() == "No name or folder has “zebra” in it."
+    app.label.filters.choose(frozenset({Mark.LABEL}))
+    assert app.label.nothing._more.text() == "None that fits the filter has “zebra” in its name or folder."
+    app.session.search("")
+    app.label.filters.choose(frozenset({Mark.REJECTED}))
+    assert app.label.nothing._more.text() == "None fits the filter."
+
+
 def test_a_filter_that_fits_nothing_offers_the_way_back(app: LabelRobot) -> None:
     app.label.filters.choose(frozenset({Mark.REJECTED}))
     assert app.shown() == []

@@ -322,8 +322,12 @@ def test_the_zero_of_a_histogram_keeps_off_the_figures_at_the_ends(qapp: object)
 
 
 def test_an_empty_place_offers_its_action(qtbot: QtBot) -> None:
-    place = EmptyState("photos", "No photo fits", "Nothing matches the filter.", "Show all")
+    place = EmptyState("photos", "No photo <fits>", "Nothing matches the filter.", "Show all")
     qtbot.addWidget(place)
+    column = place.layout()
+    assert column is not None
+    assert all(column.indexOf(label) >= 0 for label in (place._icon, place._title, place._more))
+    assert place._title.textFormat() == Qt.TextFormat.PlainText
     with qtbot.waitSignal(place.action_clicked):
         place._button.click()
 

@@ -14,6 +14,7 @@ from desktop_app.widgets import marks
 from desktop_app.widgets.image_view import ImageView
 from desktop_app.widgets.photo_model import PhotoModel
 from desktop_app.widgets.photo_tiles import said
+from desktop_app.widgets.section import ElidedLabel
 from models.errors import UserError
 
 
@@ -51,9 +52,10 @@ class Viewer(QWidget):
         row.setSpacing(12)
         answer = QHBoxLayout()
         answer.setSpacing(6)
-        self._name, self._mark, self._said, self._place = QLabel(), QLabel(), QLabel(), QLabel()
+        self._name = ElidedLabel(fill=False)
+        self._mark, self._said, self._place = QLabel(), QLabel(), QLabel()
         self._told = QLabel()  # what the status bar says
-        for label in (self._name, self._said, self._place, self._told):
+        for label in (self._said, self._place, self._told):
             label.setTextFormat(Qt.TextFormat.PlainText)
         answer.addWidget(self._mark)
         answer.addWidget(self._said)
@@ -81,7 +83,7 @@ class Viewer(QWidget):
         if tile is None:
             return
         words, mark = said(tile), tile[3]
-        self._name.setText(os.path.basename(tile[0]))
+        self._name.set_words(os.path.basename(tile[0]))
         self._mark.setPixmap(marks.icon(mark).pixmap(QSize(16, 16), self.devicePixelRatioF()))
         self._said.setText(" ".join(filter(None, words)))
         self._mark.setVisible(mark is not Mark.NONE)
@@ -90,7 +92,7 @@ class Viewer(QWidget):
         self._place.setText(self.tr("{n} of {total}").format(n=place + 1, total=shown))
         self._place.setVisible(place >= 0)
         self._caption.setAccessibleName(
-            ", ".join(filter(None, (self._name.text(), *words, marks.words(mark))))
+            ", ".join(filter(None, (self._name.words, *words, marks.words(mark))))
         )
         self._place_caption()
 

@@ -450,6 +450,19 @@ def test_settings_in_the_dialog_take_effect_at_once(start: Start, photos: Path) 
     assert app.program.settings.thumbnail_size == 208
 
 
+def test_a_long_name_in_full_screen_is_shortened_before_its_end_is_lost(start: Start, photos: Path) -> None:
+    (photos / "photo 1.jpg").rename(photos / f"{'0 long name ' * 18}.jpg")
+    app = start(photos)
+    app.wait_for_photos(5)
+    app.wait_for_photo()
+    app.run("full_screen")
+    viewer = next(w for w in QApplication.topLevelWidgets() if isinstance(w, Viewer))
+    viewer.resize(800, 600)
+    app.wait_until(lambda: "…" in viewer._name.text() and viewer._name.text().endswith(".jpg"))
+    assert viewer._place.width() >= viewer._place.sizeHint().width()
+    app.press("Esc", on=viewer)
+
+
 def test_the_photo_in_full_screen_follows_the_keys(start: Start, photos: Path) -> None:
     app = start(photos)
     app.wait_for_photos(5)

@@ -49,9 +49,9 @@ _CLIP_RECIPE = """## Recipe
    and three of the fifth) with a quarter of the sentences made of what captions say around things, half of them beside
    a noun that shows nothing. An eighth of the words in the plural. The weights are the mean of the last three runs'
    (`--aligned` takes several).
-3. Trunk, the one that pinhole-convnext began its last run from, see there: the teacher's 1,280 features of the very crop, its classes, the
-   labels, and the texts of labels, of the words of their groups (dog, bird, food), of the teacher's classes, and
-   captions.
+3. Trunk, the one that pinhole-convnext began its last run from, see there: the teacher's 1,280 features of the very
+   crop, its classes, the labels, and the texts of labels, of the words of their groups (dog, bird, food), of the
+   teacher's classes, and captions.
 4. One number, the temperature, fitted on val over 36 labels at a time, so that probabilities mean what they say.
 
 ## Limits seen

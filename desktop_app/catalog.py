@@ -37,7 +37,9 @@ from desktop_app.catalog_photos import (
     SPACE,
     adopt_content,
     by_path,
+    follow,
     ids_json,
+    merge,
     one_photo,
     put_facts,
     put_vectors,
@@ -105,22 +107,24 @@ class Catalog:
         """Give the photo its content hash (hex); embeddings known for that content are its own from now on.
 
         If a photo of the same content has vanished from the disk, this is that photo, moved: the record that
-        comes back carries the old id, with its labels, and the id that was passed in is no longer valid.
+        comes back carries the old id, with its labels, to which the id that was passed in leads from now on.
         """
         digest = bytes.fromhex(sha256)
         with self._store.read() as db:
+            photo = follow(db, [photo])[photo]  # another look at the same file may have been faster
             others, drives = same_content(db, photo, digest), known_drives(db)
         # Asked before the transaction: a disk that is slow to answer must not keep every other writer waiting.
         there = exists or partial(may_be_there, drives=drives)
         gone = [other for other in others if not there(Path(os.fsdecode(other[1])))]
         with self._store.write() as db:
+            photo = follow(db, [photo])[photo]
             record = to_record(one_photo(db, photo))
             content = adopt_content(db, photo, record.size, digest)
             still = same_content(db, photo, digest)
             old = next((other[0] for other in gone if other in still), None)
             if old is None or spoken_for(db, photo):
                 return to_record(one_photo(db, photo))
-            db.execute("DELETE FROM photos WHERE id = ?", (photo,))
+            merge(db, photo, old)
             db.execute(
                 "UPDATE photos SET path = ?, size = ?, mtime_ns = ?, seen = ?, content = ?, error = NULL WHERE id = ?",
                 (to_bytes(record.path), record.size, record.mtime_ns, time.time(), content, old),
@@ -185,7 +189,8 @@ class Catalog:
             if found is None:
                 return [], np.zeros((0, 0), np.float16)
             rows = db.execute(
-                "SELECT p.id, v.data FROM json_each(?) j CROSS JOIN photos p ON p.id = j.value"
+                "SELECT j.value, v.data FROM json_each(?) j LEFT JOIN merged m ON m.gone = j.value"
+                " CROSS JOIN photos p ON p.id = ifnull(m.photo, j.value)"
                 " CROSS JOIN vectors v ON v.key = ? + p.content ORDER BY j.key",
                 (ids_json(ids), found[0] * SPACE),
             ).fetchall()
@@ -198,13 +203,14 @@ class Catalog:
             row = db.execute("SELECT id FROM spaces WHERE model = ? AND layer = ?", (model, layer)).fetchone()
             if row is None:
                 return list(ids)
+            now = follow(db, ids)
             have = db.execute(
                 "SELECT p.id FROM photos p JOIN vectors v ON v.key = ? + p.content"
                 " WHERE p.id IN (SELECT value FROM json_each(?))",
-                (row[0] * SPACE, ids_json(ids)),
+                (row[0] * SPACE, ids_json(now.values())),
             ).fetchall()
         known = {item[0] for item in have}
-        return [photo for photo in ids if photo not in known]
+        return [photo for photo in ids if now[photo] not in known]
 
     def forget_embeddings(self, model: str) -> None:
         """Delete what this model computed (it was retrained or removed), activations included."""
@@ -296,7 +302,9 @@ class Catalog:
         """What holds for these photos; one without proposal, confirmation or rejection is left out. With the id of a
         `run`, what it said counts before what runs after it said."""
         with self._store.read() as db:
-            return answers_of(db, ids, run)
+            now = follow(db, ids)
+            found = answers_of(db, list(now.values()), run)
+        return {photo: found[current] for photo, current in now.items() if current in found}
 
     def earlier(self, photo: int) -> list[Answer]:
         """What runs before the last said of this photo, where it was something else: the last few, newest first."""
@@ -376,8 +384,10 @@ class Catalog:
         self, verb: str, words: Mapping[int, str | None], say: Callable[[Said, str], Said]
     ) -> Change | None:
         """Let `say` turn what was said of each photo, and its word (None: the label that holds), into what is said."""
-        ids = list(words)
         with self._store.write() as db:
+            now = follow(db, words)
+            words = {now[photo]: word for photo, word in words.items()}
+            ids = list(words)
             said, holds = said_of(db, ids), answers_of(db, ids)
             own = {photo: answer.label for photo, answer in holds.items()}
             after = {}

@@ -6,9 +6,10 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
-from desktop_app.catalog_photos import ids_json
+from desktop_app.catalog_photos import follow, ids_json
 from desktop_app.catalog_types import Answer, Change, Proposal, Run, Said
 
 KEPT_EARLIER = 5
@@ -59,6 +60,8 @@ def only_word(words: Iterable[str]) -> str:
 
 def propose(db: sqlite3.Connection, run: str, proposals: Iterable[Proposal]) -> int:
     proposals = list(proposals)
+    now = follow(db, (item.photo for item in proposals))
+    proposals = [replace(item, photo=now[item.photo]) for item in proposals]
     _set_aside(db, run, proposals)
     before = db.total_changes
     db.executemany(

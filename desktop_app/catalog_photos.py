@@ -50,6 +50,22 @@ def one_photo(db: sqlite3.Connection, photo: int) -> tuple[Any, ...]:
     return row
 
 
+def follow(db: sqlite3.Connection, ids: Iterable[int]) -> dict[int, int]:
+    """Each number and the one to go by now: its own, or that of the photo that it was found to be (see `merge`)."""
+    ids = list(ids)
+    sql = "SELECT gone, photo FROM merged WHERE gone IN (SELECT value FROM json_each(?))"
+    merged = dict(db.execute(sql, (ids_json(ids),)).fetchall())
+    return {photo: merged.get(photo, photo) for photo in ids}
+
+
+def merge(db: sqlite3.Connection, photo: int, into: int) -> None:
+    """The record `photo` is the photo `into`, moved: what is asked or said of its number goes there from now on."""
+    db.execute("UPDATE merged SET photo = ? WHERE photo = ?", (into, photo))
+    db.execute("INSERT INTO merged VALUES (?, ?)", (photo, into))
+    db.execute("UPDATE OR IGNORE history_items SET photo = ? WHERE photo = ?", (into, photo))
+    db.execute("DELETE FROM photos WHERE id = ?", (photo,))
+
+
 def by_path(db: sqlite3.Connection, paths: list[bytes]) -> dict[bytes, tuple[Any, ...]]:
     known: dict[bytes, tuple[Any, ...]] = {}
     for start in range(0, len(paths), 500):
@@ -146,18 +162,21 @@ def hand_on_vectors(db: sqlite3.Connection, mine: int, theirs: int) -> None:
 
 
 def put_facts(db: sqlite3.Connection, facts: Iterable[PhotoFacts], run: str = "") -> None:
+    facts = list(facts)
+    now = follow(db, (fact.photo for fact in facts))
     for fact in facts:
+        photo = now[fact.photo]
         db.execute(
             "UPDATE photos SET width = coalesce(?1, width), height = coalesce(?2, height),"
             " failed_in = CASE WHEN ?3 IS NULL THEN failed_in"
             " WHEN ?3 = error AND failed_in IS NOT ?4 THEN '' ELSE ?4 END,"
             " error = nullif(coalesce(?3, error), '') WHERE id = ?5",
-            (fact.width, fact.height, fact.error, run, fact.photo),
+            (fact.width, fact.height, fact.error, run, photo),
         )
         if fact.sha256:
-            row = db.execute("SELECT size FROM photos WHERE id = ?", (fact.photo,)).fetchone()
+            row = db.execute("SELECT size FROM photos WHERE id = ?", (photo,)).fetchone()
             if row is not None:
-                adopt_content(db, fact.photo, row[0], bytes.fromhex(fact.sha256))
+                adopt_content(db, photo, row[0], bytes.fromhex(fact.sha256))
 
 
 def put_vectors(
@@ -167,11 +186,13 @@ def put_vectors(
         return
     dim = int(np.asarray(rows[0][1]).size)
     space = space_of(db, model, layer, dim)
-    chosen = ids_json([photo for photo, _ in rows])
+    now = follow(db, (photo for photo, _ in rows))
     sql = "SELECT id, content FROM photos WHERE id IN (SELECT value FROM json_each(?))"
-    content = dict(db.execute(sql, (chosen,)).fetchall())
+    content = dict(db.execute(sql, (ids_json(now.values()),)).fetchall())
     data = [
-        (space * SPACE + content[photo], to_half(vector, dim)) for photo, vector in rows if photo in content
+        (space * SPACE + content[now[photo]], to_half(vector, dim))
+        for photo, vector in rows
+        if now[photo] in content
     ]
     db.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", data)
 

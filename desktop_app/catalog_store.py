@@ -91,6 +91,12 @@ MIGRATIONS: tuple[str, ...] = (
     -- as well.
     ALTER TABLE photos ADD COLUMN failed_in TEXT;
     """,
+    """
+    -- Records that were found to be other photos, moved, and those photos: who still holds the old number reaches them.
+    CREATE TABLE merged (
+        gone INTEGER PRIMARY KEY, photo INTEGER NOT NULL REFERENCES photos (id) ON DELETE CASCADE);
+    CREATE INDEX merged_by_photo ON merged (photo);
+    """,
 )
 
 _BUSY_SECONDS = 10.0

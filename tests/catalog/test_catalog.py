@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from desktop_app import catalog_drives, catalog_labels, catalog_store
 from desktop_app.catalog import Catalog, PhotoFacts, PhotoRecord, Proposal
+from desktop_app.catalog_files import records_of
 from tests.catalog.tools import add, says, sync_one
 
 HASH_A, HASH_B = "a" * 64, "b" * 64
@@ -221,6 +222,74 @@ def test_a_moved_photo_keeps_its_number_its_labels_and_its_embedding(catalog: Ca
     assert catalog.answers([moved.id])[moved.id].label == "cat"
     assert sync_one(catalog, "/elsewhere/b.jpg", 10, mtime=7).state == "unchanged"
     assert catalog.load_embeddings([moved.id], "clip")[0] == [moved.id]
+
+
+def found_again(catalog: Catalog) -> tuple[int, int]:
+    """The number of a photo, and that which it had for as long as nobody knew that it was moved."""
+    old = sync_one(catalog, "/photos/a.jpg", 10)
+    catalog.put_facts([PhotoFacts(old.id, sha256=HASH_A)])
+    new = sync_one(catalog, "/elsewhere/b.jpg", 10)
+    assert catalog.identify(new.id, HASH_A, exists=lambda path: False).id == old.id
+    return old.id, new.id
+
+
+def test_two_looks_at_a_moved_photo_find_the_same_one(catalog: Catalog, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"a photo")
+    (old,) = records_of(catalog, [tmp_path / "a.jpg"])
+    catalog.put_facts([PhotoFacts(old.id, sha256=HASH_A)])
+    (tmp_path / "a.jpg").rename(tmp_path / "b.jpg")
+    looks = []
+
+    def hashing(path: Path) -> str:
+        if not looks:  # F5, while the first look is still reading the file
+            looks.append("second")
+            looks.extend(records_of(catalog, [path], lambda path: HASH_A))
+        return HASH_A
+
+    (first,) = records_of(catalog, [tmp_path / "b.jpg"], hashing)
+    assert looks == ["second", first]
+    assert first.id == old.id
+
+
+def test_what_is_said_of_a_record_reaches_the_photo_that_it_was_found_to_be(catalog: Catalog) -> None:
+    photo, before = found_again(catalog)
+    run = catalog.start_run("label")
+    catalog.put_results(run, "clip", [PhotoFacts(before, 640, 480)], [(before, np.ones(4))], [says(before)])
+    assert catalog.answers([before])[before].label == catalog.answers([photo])[photo].label == "cat"
+    assert catalog.photos([photo])[photo].width == 640
+    assert [catalog.load_embeddings([one], "clip")[0] for one in (before, photo)] == [[before], [photo]]
+    assert catalog.without_embedding([before, photo], "clip") == []
+    change = catalog.confirm_each({before: "dog"})
+    assert change is not None
+    assert catalog.confirmed() == {photo: "dog"}
+    catalog.undo(change)
+    assert catalog.confirmed() == {}
+    catalog.redo(change)
+    assert catalog.confirmed() == {photo: "dog"}
+
+
+def test_what_was_taken_back_before_a_photo_was_found_again_can_be_said_anew(catalog: Catalog) -> None:
+    old, new = sync_one(catalog, "/photos/a.jpg", 10), sync_one(catalog, "/elsewhere/b.jpg", 10)
+    catalog.put_facts([PhotoFacts(old.id, sha256=HASH_A)])
+    catalog.confirm([new.id], "cat")
+    catalog.undo()
+    assert catalog.identify(new.id, HASH_A, exists=lambda path: False).id == old.id
+    catalog.redo()
+    assert catalog.confirmed() == {old.id: "cat"}
+
+
+def test_a_photo_found_again_twice_is_reached_by_both_of_its_numbers(catalog: Catalog) -> None:
+    photo, second = found_again(catalog)
+    third = sync_one(catalog, "/third/c.jpg", 10)
+    catalog.put_facts([PhotoFacts(sync_one(catalog, "/photos/first.jpg", 11).id, sha256=HASH_B)])
+    assert catalog.identify(third.id, HASH_A, exists=lambda path: False).id == photo
+    sync_one(
+        catalog, "/third/c.jpg", 11
+    )  # another photo lies there now, which has vanished from where it was
+    first = catalog.identify(photo, HASH_B, exists=lambda path: False)
+    assert first.id not in (photo, second, third.id)
+    catalog.confirm_each(dict.fromkeys((photo, second, third.id), "dog"))
+    assert catalog.confirmed() == {first.id: "dog"}
 
 
 def test_a_copy_is_a_photo_of_its_own_that_shares_the_embedding(catalog: Catalog) -> None:

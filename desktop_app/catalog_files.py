@@ -9,6 +9,8 @@ from desktop_app.catalog_store import CatalogError
 from models.errors import UserError
 
 Hash = Callable[[Path], str]
+SLICE_FILES, SLICE_BYTES = 50, 32 << 20  # hashed in a call: a fraction of a second on most disks
+_LOT = 200  # files looked at together, which is cheap but not free: those after the last hash are looked at again
 
 
 def records_of(
@@ -19,8 +21,28 @@ def records_of(
     `content_hash` (a path's sha256 as hex; it may raise OSError or UserError) is asked only for files whose size is
     that of a known photo. Without it nothing is recognised by its content.
     """
-    records = catalog.sync([(path, *_stat(path)) for path in paths])
-    return [_identified(catalog, record, content_hash) for record in records]
+    return [_identified(catalog, record, content_hash) for record in _synced(catalog, paths)]
+
+
+def next_records_of(
+    catalog: Catalog, paths: Sequence[Path | str], content_hash: Hash
+) -> Sequence[PhotoRecord]:
+    """As `records_of`, of the first few of these files, at least one: before too much would have been read for hashes
+    the rest is left to the next call. For lanes, on which thousands of moved photos must not keep others waiting."""
+    records: list[PhotoRecord] = []
+    files = read = 0
+    for start in range(0, len(paths), _LOT):
+        for record in _synced(catalog, paths[start : start + _LOT]):
+            if _wants_hash(record):
+                if files and (files >= SLICE_FILES or read + record.size > SLICE_BYTES):
+                    return records
+                files, read = files + 1, read + record.size
+            records.append(_identified(catalog, record, content_hash))
+    return records
+
+
+def _synced(catalog: Catalog, paths: Sequence[Path | str]) -> list[PhotoRecord]:
+    return catalog.sync([(path, *_stat(path)) for path in paths])
 
 
 def _stat(path: Path | str) -> tuple[int, int]:
@@ -32,8 +54,12 @@ def _stat(path: Path | str) -> tuple[int, int]:
     return stat.st_size, stat.st_mtime_ns
 
 
+def _wants_hash(record: PhotoRecord) -> bool:
+    return record.wants_hash and record.size > 0
+
+
 def _identified(catalog: Catalog, record: PhotoRecord, content_hash: Hash | None) -> PhotoRecord:
-    if content_hash is None or not record.wants_hash or record.size <= 0:
+    if content_hash is None or not _wants_hash(record):
         return record
     try:
         return catalog.identify(record.id, content_hash(record.path))

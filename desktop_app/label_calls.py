@@ -96,11 +96,11 @@ def _date_of(path: str) -> float:
         return -math.inf  # it is not there
 
 
-def look_up(catalog: Catalog, paths: Sequence[str], key: str) -> Looked:
-    """What the catalogue knows of these photos."""
+def look_up(catalog: Catalog, paths: Sequence[str], key: str, *, a_few: bool = False) -> Looked:
+    """What the catalogue knows of these photos, or of the first few (see `look`)."""
     from models.images import content_hash
 
-    return look(catalog, paths, key, content_hash)
+    return look(catalog, paths, key, content_hash, a_few=a_few)
 
 
 def embed_now(catalog: Catalog, model: Model, key: str, paths: Sequence[str]) -> Looked:

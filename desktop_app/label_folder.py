@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from desktop_app.catalog import Answer, Catalog
-from desktop_app.catalog_files import records_of
+from desktop_app.catalog_files import next_records_of, records_of
 from desktop_app.label_sets import LabelSets
 from desktop_app.photo_list import Answers, Mark
 from models.tasks.scoring import Bars, Decision, Scores, holding, score
@@ -100,16 +100,26 @@ class Looked:
     errors: dict[int, str]
 
 
-def look(catalog: Catalog, paths: Sequence[str], model: str, content_hash: Callable[[Path], str]) -> Looked:
-    """Ask the catalogue about photos as they are on the disk now; moved ones are recognised. Runs on a worker."""
-    records = records_of(catalog, paths, content_hash)
+def look(
+    catalog: Catalog,
+    paths: Sequence[str],
+    model: str,
+    content_hash: Callable[[Path], str],
+    *,
+    a_few: bool = False,
+) -> Looked:
+    """Ask the catalogue about photos as they are on the disk now; moved ones are recognised. Runs on a worker.
+
+    With `a_few` about the first of them, as many as do not take long (see `next_records_of`).
+    """
+    records = (next_records_of if a_few else records_of)(catalog, paths, content_hash)
     ids = [record.id for record in records]
     found, rows = catalog.load_embeddings(ids, model)
     have = np.isin(np.asarray(ids, np.int64), np.asarray(found, np.int64))
     places = {photo: place for place, photo in enumerate(ids)}
     said = {places[photo]: Said.of(answer) for photo, answer in catalog.answers(ids).items()}
     return Looked(
-        tuple(paths),
+        tuple(paths[: len(ids)]),
         np.asarray(ids, np.int64),
         have,
         rows,

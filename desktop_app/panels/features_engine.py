@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
-from desktop_app.panels.features_folder import Listing, ScanStep, excited, scan_photos
+from desktop_app.panels.features_folder import Excited, Listing, ScanStep, excited, scan_photos
 from desktop_app.panels.features_studio import Studio, Walked, closeup, explain, sheet
 from desktop_app.panels.focus_requests import FocusRequests
 from desktop_app.session import Session
@@ -39,6 +39,7 @@ class FeaturesEngine(QObject):
         super().__init__(parent)
         self._session = session
         self._listing: Listing | None = None
+        self._channel = ("", 0)
         self.studio = Studio()
         self._focus: FocusRequests[Walked] = FocusRequests(session.work, "features", self._tell_failure)
         session.photos_changed.connect(self._forget_list)
@@ -96,7 +97,16 @@ class FeaturesEngine(QObject):
     def ask_excited(self, layer: str, index: int) -> None:
         """The photos of the open list that excite a channel most."""
         listing = self._listed()
-        self._ask("excited", lambda now: excited(listing, now, layer, index), self.excited_ready.emit)
+        self._channel = layer, index
+        self._ask("excited", lambda now: excited(listing, now, layer, index), self._tell_excited)
+
+    def _tell_excited(self, found: Excited | None) -> None:
+        if found is None:
+            self.ask_excited(
+                *self._channel
+            )  # the newest, which may be another than the one this was asked for
+        else:
+            self.excited_ready.emit(found)
 
     def _ask(
         self, kind: str, call: Callable[[Walked], V], tell: Callable[[V], None], lane: str = "io"

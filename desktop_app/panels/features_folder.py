@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from desktop_app.catalog_files import records_of
+from desktop_app.catalog_files import next_records_of
 from desktop_app.labelling import model_key
 from models.images import content_hash
 from models.tasks.feature_maps import scan
@@ -51,21 +51,28 @@ class Listing:
     def __init__(self, catalog: "Catalog", paths: Sequence[str]) -> None:
         self.catalog = catalog
         self.paths = tuple(paths)
-        self._ids: dict[int, str] | None = None
+        self._found: tuple[int, dict[int, str]] = 0, {}  # how many were looked up, and those that are there
+
+    def look_on(self) -> bool:
+        """Look the next few up; False as long as there are more. Of two threads at once both may look at the same."""
+        done, found = self._found
+        if done < len(self.paths):
+            records = next_records_of(self.catalog, self.paths[done:], content_hash)
+            pairs = zip(records, self.paths[done:], strict=False)
+            there = {record.id: path for record, path in pairs if record.size >= 0}
+            self._found = done + len(records), found | there
+        return self._found[0] >= len(self.paths)
 
     def ids(self) -> dict[int, str]:
-        """Paths by the catalogue's number. Asked by two threads at once, both find the same."""
-        found = self._ids
-        if found is None:
-            records = records_of(self.catalog, self.paths, content_hash)
-            there = (pair for pair in zip(records, self.paths, strict=True) if pair[0].size >= 0)
-            found = {record.id: path for record, path in there}
-            self._ids = found
-        return found
+        """Paths by the catalogue's number, of what was looked up so far."""
+        return self._found[1]
 
 
-def excited(listing: Listing, now: "Walked", layer: str, index: int, count: int = 9) -> Excited:
-    """The photos of the list in which a channel was strongest, from what scans have kept."""
+def excited(listing: Listing, now: "Walked", layer: str, index: int, count: int = 9) -> Excited | None:
+    """The photos of the list in which a channel was strongest, from what scans have kept; None while the list is not
+    looked up to its end: ask again, so that others come in between."""
+    if not listing.look_on():
+        return None
     model, catalog, ids = model_key(now.model.spec), listing.catalog, listing.ids()
     best = catalog.top_photos(list(ids), model, layer, index, count)
     missing = len(catalog.without_embedding(list(ids), model, layer=layer))
@@ -77,6 +84,8 @@ def scan_photos(listing: Listing, now: "Walked", layer: str, turn: Turn) -> Iter
 
     `turn` is taken for each run of the network: looking up and decoding keep nobody waiting.
     """
+    while not listing.look_on():
+        yield ScanStep(0, len(listing.paths), 0, 0)
     key, catalog, ids = model_key(now.model.spec), listing.catalog, listing.ids()
     numbers = {path: number for number, path in ids.items()}
     fresh = catalog.without_embedding(list(ids), key, layer=layer)

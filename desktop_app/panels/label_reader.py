@@ -140,7 +140,8 @@ class PhotoReader(QObject):
             return
         places = range(start, min(start + _LOOK_LOT, count))
         self._looking = True
-        call = partial(label_calls.look_up, self.session.catalog, self._paths(places), self._key)
+        # A slice at a time, and each waits for its turn anew: moved photos are read whole.
+        call = partial(label_calls.look_up, self.session.catalog, self._paths(places), self._key, a_few=True)
         done = partial(self._looked, self.generation, start, self.folder.order.now())
         self.session.work.once(call, done, lane="io")
 

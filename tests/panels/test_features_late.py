@@ -7,7 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from desktop_app import catalog_files
+from desktop_app.catalog import PhotoFacts
+from desktop_app.catalog_files import records_of
+from desktop_app.panels import features_folder
 from desktop_app.panels.features_work import CHANNELS, WHY
+from models.images import content_hash
 from tests.features_robot import FeaturesRobot, remember
 from tests.photo_folder import write_photos
 from tests.robot import closing
@@ -51,6 +56,32 @@ def test_a_channel_that_the_next_model_does_not_have_is_let_go(app: FeaturesRobo
     app.wait_idle()
     assert 0 <= panel.channel < 900
     assert not panel.messages.text
+
+
+def test_the_photos_of_a_moved_folder_are_looked_up_slice_by_slice_and_the_channel_chosen_last_is_told(
+    app: FeaturesRobot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog = app.session.catalog
+    hashed: list[Path] = []
+    for path in app.session.photos:
+        (record,) = records_of(catalog, [path])
+        catalog.put_facts([PhotoFacts(record.id, sha256=content_hash(path))])
+    (tmp_path / "photos").rename(tmp_path / "moved")
+    monkeypatch.setattr(catalog_files, "SLICE_FILES", 1)
+    monkeypatch.setattr(
+        features_folder, "content_hash", lambda path: (hashed.append(path), content_hash(path))[1]
+    )
+    told: list[tuple[int, int]] = []
+    app.session.open_folder(tmp_path / "moved")
+    app.wait_for_photos(3)
+    app.wait_walked()
+    engine, layer = app.features.engine, app.features.layer
+    engine.excited_ready.connect(lambda found: told.append((found.channel, found.missing)))
+    engine.ask_excited(layer, 0)
+    engine.ask_excited(layer, 1)
+    app.wait_idle()
+    assert told == [(1, 3)], "after the first slice the newest is asked"
+    assert len(hashed) == 3
 
 
 def test_a_label_chosen_elsewhere_neither_turns_the_tab_nor_asks_for_a_hidden_panel(

@@ -245,5 +245,8 @@ def _figure(value: float, known: bool) -> str:
 
 def _spread(values: Any) -> Any:
     """Means lie close together: shade them between the smallest and the largest."""
-    low, high = np.nanmin(values), np.nanmax(values)
+    there = values[~np.isnan(values)]
+    if not len(there):
+        return values  # no template was asked about any photo
+    low, high = there.min(), there.max()
     return (values - low) / (high - low) if high > low else np.where(np.isnan(values), np.nan, 0.5)

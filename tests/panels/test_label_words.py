@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QGuiApplication, QKeyEvent
 
 from desktop_app.photo_list import Mark
+from desktop_app.panels import label_lab
 from models.tasks.export import CsvOptions, Row, write_csv
 from tests.label_robot import LabelRobot, remember
 from tests.photo_folder import write_photos
@@ -93,3 +96,15 @@ def test_undo_and_redo_say_what_they_did(app: LabelRobot) -> None:
     app.wait_idle()
     told = [words.split(":")[0] for words in said if "“dog”, 1 photo" in words]
     assert told == ["Taken back", "Made again"]
+
+
+def test_a_table_without_any_figure_has_no_shades() -> None:
+    """Where no photo can be read, no template says anything about any label."""
+    nothing = np.full((2, 3), np.nan, np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.isnan(label_lab._spread(nothing)).all()
+    some = np.array([[0.2, np.nan, 0.4], [0.3, np.nan, np.nan]], np.float32)
+    shades = [[0, np.nan, 1], [0.5, np.nan, np.nan]]
+    np.testing.assert_allclose(label_lab._spread(some), shades, atol=1e-6)
+    assert np.isnan(label_lab._spread(nothing[:, :0])).all()

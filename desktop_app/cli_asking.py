@@ -27,15 +27,12 @@ def recipe_of(arguments: argparse.Namespace, labels: Sequence[Label] | None = No
     asks the same tomorrow. (The model is the one last chosen in the window unless --model names it.) A --recipe brings
     its own; what is given beside it stands over it.
     """
-    asked = tuple(labels) if labels is not None else labels_of(arguments)
+    recipe = label_recipe.load(arguments.recipe) if arguments.recipe else None  # once: it may be a pipe
+    asked = tuple(labels) if labels is not None else _labels_of(arguments, recipe)
     declared = Settings.DECLARED
     usual = Bars(**{name: declared[name].default for name in _BARS})
-    if arguments.recipe:
-        base = label_recipe.load(arguments.recipe)
-    else:
-        chosen = prompt_set_of(arguments)
-        base = Recipe(asked, chosen.templates, chosen.name, usual)
-    if arguments.recipe and (arguments.templates_file or arguments.prompt_set):
+    base = recipe or Recipe(asked, (), "", usual)
+    if recipe is None or arguments.templates_file or arguments.prompt_set:
         chosen = prompt_set_of(arguments)
         base = replace(base, templates=chosen.templates, prompt_set=chosen.name)
     given = {name: getattr(arguments, name) for name in _BARS}
@@ -47,13 +44,18 @@ def recipe_of(arguments: argparse.Namespace, labels: Sequence[Label] | None = No
     return replace(base, labels=asked, bars=bars, mode="multi" if arguments.multi else base.mode)
 
 
-def labels_of(arguments: argparse.Namespace) -> tuple[Label, ...]:
-    """The labels that were typed, that a file holds or a list that ships. TextError where there are none."""
-    if arguments.recipe:
-        labels = label_recipe.load(arguments.recipe).labels
-        if not labels:
+def names_labels(arguments: argparse.Namespace) -> bool:
+    """Whether the command line says what the labels are."""
+    return bool(arguments.labels or arguments.labels_file or arguments.label_list or arguments.recipe)
+
+
+def _labels_of(arguments: argparse.Namespace, recipe: Recipe | None) -> tuple[Label, ...]:
+    """The labels of the recipe, or that were typed, that a file holds or a list that ships. TextError where there are
+    none."""
+    if recipe is not None:
+        if not recipe.labels:
             raise TextError(f"There is no label in {arguments.recipe.name}", "", "Add one in the window")
-        return labels
+        return recipe.labels
     if arguments.labels_file:
         return read_labels(arguments.labels_file)
     if arguments.label_list:

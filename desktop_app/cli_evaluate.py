@@ -40,7 +40,8 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
             f"Note: for {machine:,} photos the table says that a model said so, and no person.",
             file=sys.stderr,
         )
-    recipe = cli_asking.recipe_of(arguments, _labels(arguments, root, truths))
+    told = None if cli_asking.names_labels(arguments) else _labels(root, truths)
+    recipe = cli_asking.recipe_of(arguments, told)
     known = _truth(root, truths, recipe)
     line = ProgressLine(quiet=arguments.quiet)
     with open_catalog(paths.catalog_file()) as catalog:
@@ -70,10 +71,8 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
     return watched.tell(quiet=True)
 
 
-def _labels(arguments: argparse.Namespace, root: Path, truths: Sequence[Truth]) -> tuple[Label, ...]:
-    """Those that were given, else the ones the truth speaks of."""
-    if arguments.labels or arguments.labels_file or arguments.label_list or arguments.recipe:
-        return cli_asking.labels_of(arguments)
+def _labels(root: Path, truths: Sequence[Truth]) -> tuple[Label, ...]:
+    """Those the truth speaks of."""
     if truths:
         return tuple(Label(name) for name in dict.fromkeys(truth.label for truth in truths))
     return tuple(Label(name, (_spoken(name),)) for name in evaluate.folder_labels(root))

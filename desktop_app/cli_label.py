@@ -110,13 +110,13 @@ def _run_label(arguments: argparse.Namespace) -> int:
 
 
 def _run_samples(arguments: argparse.Namespace) -> int:
-    from desktop_app import presets, samples
+    from desktop_app import cli_asking, presets, samples
     from desktop_app.cli_run import run_label
     from models.atomic import failure_in_words
 
     with failure_in_words(samples.folder()):
         arguments.paths = samples.gather()
-    if not (arguments.labels or arguments.labels_file or arguments.label_list or arguments.recipe):
+    if not cli_asking.names_labels(arguments):
         arguments.label_list = presets.SAMPLES
     arguments.no_recursive = arguments.only_new = arguments.retry_skipped = False
     return run_label(arguments)

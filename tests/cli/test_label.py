@@ -394,10 +394,15 @@ def test_labels_and_templates_from_files(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no shell there makes such pipes")
-@pytest.mark.parametrize("option", ["--labels-file", "--templates-file"])
+@pytest.mark.parametrize("option", ["--labels-file", "--templates-file", "--recipe"])
 def test_a_pipe_is_read_like_a_file(pinhole: Pinhole, tiny_clip: Path, folder: Path, option: str) -> None:
-    text = {"--labels-file": "cat\ndog\n", "--templates-file": "a drawing of {}\n"}
-    labels = () if option == "--labels-file" else ("--labels", "cat,dog")
+    recipe = '{"pinhole_recipe": 1, "labels": ["cat", "dog"], "templates": ["a drawing of {}"]}'
+    text = {
+        "--labels-file": "cat\ndog\n",
+        "--templates-file": "a drawing of {}\n",
+        "--recipe": recipe,
+    }
+    labels = ("--labels", "cat,dog") if option == "--templates-file" else ()
     reader, writer = os.pipe()
     os.write(writer, text[option].encode())
     os.close(writer)

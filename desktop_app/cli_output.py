@@ -17,7 +17,8 @@ def check_output(target: Path, kind: Kind, inputs: Iterable[Path | None]) -> Non
     """DataError before the work begins, rather than after hours of it.
 
     An earlier file of the same kind may be overwritten; what the command reads (``inputs``, None where an option was
-    not given) and files of another kind may not: a shell that fills in --csv *.jpg must not cost a photo.
+    not given), files of another kind and pictures that are not Pinhole's may not: a shell that fills in --csv *.jpg, or
+    a name that was completed wrongly, must not cost a photo.
     """
     with failure_in_words(target):
         try:
@@ -36,7 +37,7 @@ def check_output(target: Path, kind: Kind, inputs: Iterable[Path | None]) -> Non
         with target.open("rb") as stream:
             head = stream.read(_HEAD)
     if head and not _is_kind(kind, head, target.suffix.lower()):
-        cause = f"There is a file of that name already, and it is no {kind}"
+        cause = f"There is a file of that name already, and it is no {kind} of Pinhole's"
         raise DataError(
             f"{target} cannot be written", cause, "Give another name, or take that file away first"
         )
@@ -58,7 +59,9 @@ def _is_kind(kind: Kind, head: bytes, suffix: str) -> bool:
     """Whether a file that begins like this is an earlier one of ours, or of its kind."""
     match kind:
         case "PNG":
-            return head.startswith(b"\x89PNG\r\n\x1a\n")
+            from models.tasks.mask_export import wrote_png
+
+            return wrote_png(head)
         case "NPZ":  # a ZIP of arrays; other ZIPs are a person's documents
             return head.startswith(b"PK\x03\x04") and b".npy" in head[:256]
         case "CSV":  # a text of another suffix may be a list of labels

@@ -145,12 +145,14 @@ def test_the_photo_is_never_overwritten(
     pinhole: Pinhole, tiny: dict[str, Path], tiny_clip: Path, tmp_path: Path
 ) -> None:
     photo, link, other, report = (tmp_path / name for name in ("a.png", "link.png", "b.jpg", "report.npz"))
+    scan = tmp_path / "another photo.png"
+    shutil.copy(PHOTO, scan)
     shutil.copy(PHOTO, photo)
     link.symlink_to(photo)
     Image.open(PHOTO).convert("RGB").save(other)
     with zipfile.ZipFile(report, "w") as document:
         document.writestr("word/document.xml", "a person's own")
-    before = {path: path.read_bytes() for path in (photo, other, report)}
+    before = {path: path.read_bytes() for path in (photo, other, report, scan)}
     commands = (
         ("mask", photo, "--model", tiny["mae"], "--out"),
         ("features", photo, "--model", tiny["convnext"], "--out"),
@@ -158,7 +160,7 @@ def test_the_photo_is_never_overwritten(
         ("explain", photo, "--label", "cat", "--model", tiny_clip, "--out"),
     )
     for words in commands:
-        for target in (photo, link, tmp_path / "." / ".." / tmp_path.name / "a.png", other, report):
+        for target in (photo, link, tmp_path / "." / ".." / tmp_path.name / "a.png", other, report, scan):
             said = pinhole(*words, target)
             assert said.code == 2, (words, target)
             assert "cannot be written" in said.err

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from models.bundle import CARD, CONFIG, PREPROCESSOR, SHARDS, TOKENIZER, read_spec, weight_files, write_bundle
+from models.bundle import CARD, CONFIG, PREPROCESSOR, SHARDS, TOKENIZER, read_spec, weight_files
 from models.errors import ModelError, UserError, WrongModelError, no_numbers
 from models.families.config import section, whole
 from models.open_clip import weights_in
@@ -141,9 +141,7 @@ def _add_file(source: Path, target: Path, tokenizer: Path | None) -> Iterator[St
     card = f"---\nlicense: unknown\n---\n\n# {target.name}\n\nMade by Pinhole from the file {source.name}.\n"
     with _place_beside(target) as temporary:
         folder = temporary / target.name
-        spec = write_bundle(
-            folder, opened.module(), opened.config, opened.preprocess, text, card, dtype="float32"
-        )
+        spec = opened.write(folder, text, card)
         yield Step(2, "Trying whether it works")
         _try(spec)
         folder.rename(target)

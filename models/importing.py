@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models.bundle import write_bundle
-from models.errors import CheckpointError, ModelError, WrongModelError
+from models.errors import CheckpointError, WrongModelError
 from models.families import FAMILIES
 from models.families.base import Family, Remap
 from models.open_clip import told
@@ -47,9 +47,16 @@ class Checkpoint:
             ) from problem
         return module
 
+    def write(self, folder: Path, tokenizer_json: str | None = None, card: str = "") -> ModelSpec:
+        """Make a model folder. Raises as `module` and write_bundle."""
+        module = self.module()
+        return write_bundle(
+            folder, module, self.config, self.preprocess, tokenizer_json, card, dtype="float32"
+        )
 
-def open_checkpoint(source: Path, config: Mapping[str, Any] | None = None) -> Checkpoint:
-    """Read the weights of a published layout that a family knows; `config` entries go over what the sizes tell.
+
+def open_checkpoint(source: Path) -> Checkpoint:
+    """Read the weights of a published layout that a family knows; sizes are read off the tensors.
 
     Raises CheckpointError where the file cannot be opened, WrongModelError where no family knows its layout.
     """
@@ -58,33 +65,10 @@ def open_checkpoint(source: Path, config: Mapping[str, Any] | None = None) -> Ch
     tensors = load_tensors(source)
     family, remap = _family_of(tensors, source)
     assert remap.infer is not None  # held by _family_of
-    read, preprocess = remap.infer(tensors), None
+    config, preprocess = remap.infer(tensors), None
     if Capability.ZERO_SHOT in family.capabilities:
-        read, preprocess = told(source, read)
-    read |= config or {}
-    return Checkpoint(source, tensors, family, remap, read, preprocess or usual_preprocess(read))
-
-
-def import_checkpoint(
-    source: Path,
-    folder: Path,
-    *,
-    tokenizer_json: str | None = None,
-    preprocess: Preprocess | None = None,
-    config: Mapping[str, Any] | None = None,
-    card: str = "",
-) -> ModelSpec:
-    """Write the weights in `source`, of a published layout that a family knows, as a model folder.
-
-    Sizes are read off the tensors (`config` entries go over them), preprocessing is the one published for the family
-    unless given. Raises CheckpointError where the file cannot be opened or does not fit, WrongModelError where no
-    family knows its layout.
-    """
-    opened = open_checkpoint(source, config)
-    if Path(folder).exists() and any(Path(folder).iterdir()):
-        raise ModelError(f"{folder} is not overwritten", "It is not empty", "Choose a new folder")
-    module, used = opened.module(), preprocess or opened.preprocess
-    return write_bundle(folder, module, opened.config, used, tokenizer_json, card, dtype="float32")
+        config, preprocess = told(source, config)
+    return Checkpoint(source, tensors, family, remap, config, preprocess or _usual_preprocess(config))
 
 
 def _family_of(tensors: Mapping[str, Any], source: Path) -> tuple[Family, Remap]:
@@ -100,7 +84,7 @@ def _family_of(tensors: Mapping[str, Any], source: Path) -> tuple[Family, Remap]
     )
 
 
-def usual_preprocess(config: Mapping[str, Any]) -> Preprocess:
+def _usual_preprocess(config: Mapping[str, Any]) -> Preprocess:
     """The preprocessing published with the family of a config.json: CLIP's own, ImageNet's for the others."""
     vision = config.get("vision_config")
     side = int((vision if isinstance(vision, Mapping) else config).get("image_size", 224))

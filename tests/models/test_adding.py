@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from models import adding, registry
+from models import adding, importing, registry
 from models.adding import STEPS, add_model
 from models.errors import CheckpointError, ModelError, UserError, WrongModelError
 from models.families.mae import MAE, MAEConfig
@@ -183,7 +183,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(
     if whole:
         monkeypatch.setattr(adding.os, "fsync", full)
     else:
-        monkeypatch.setattr(adding, "write_bundle", full)
+        monkeypatch.setattr(importing, "write_bundle", full)
     with pytest.raises(UserError, match=r"could not be kept. No space left"):
         added(source, tmp_path / "models")
     assert left_in(tmp_path / "models") == []

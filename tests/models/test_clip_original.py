@@ -3,7 +3,6 @@
 The reference below is functional, works on the published names, and shares no code with models/families.
 """
 
-import json
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,12 +17,12 @@ from transformers import CLIPModel
 from models import registry
 from models.bundle import write_bundle
 from models.checkpoint import load_strict, load_tensors
-from models.errors import CheckpointError, ModelError, WrongModelError
+from models.errors import CheckpointError, WrongModelError
 from models.families import clip_openai
 from models.families.clip import CLIP, FAMILY, NAMED, CLIPConfig, ResNetConfig
-from models.importing import import_checkpoint
+from models.importing import open_checkpoint
 from models.spec import Preprocess
-from tests.models.clip_tools import TINY_TEXT, reference, write_tiny
+from tests.models.clip_tools import TINY_TEXT, reference
 
 State = dict[str, Tensor]
 EMBED, TEXT_WIDTH, VOCABULARY, CONTEXT = 24, 64, 40, 9
@@ -197,7 +196,7 @@ def test_a_resnet_checkpoint_of_the_original_release(
 ) -> None:
     state = text_state() | resnet_state(layers, width, side)
     torch.save(state, tmp_path / "RN.pt")
-    spec = import_checkpoint(tmp_path / "RN.pt", tmp_path / "RN")
+    spec = open_checkpoint(tmp_path / "RN.pt").write(tmp_path / "RN")
     assert spec.preprocess.size == (side, side)
     assert spec.config["vision_config"]["layers"] == list(layers)
     model = registry.build(spec)
@@ -303,7 +302,7 @@ def test_a_vit_checkpoint_of_the_original_release(tmp_path: Path, layout: str) -
         save_file(state, source)
     else:
         torch.save(state, source)
-    spec = import_checkpoint(source, tmp_path / "folder")
+    spec = open_checkpoint(source).write(tmp_path / "folder")
     model = registry.build(spec)
     assert isinstance(model, CLIP)
     assert model.config.text.eos == 59
@@ -341,10 +340,9 @@ def test_what_is_missing_or_too_much_is_named(tmp_path: Path) -> None:
     with pytest.raises(
         CheckpointError, match=r"Missing: vision_model.post_layernorm.weight. .*vision_model.surprise"
     ) as refused:
-        import_checkpoint(tmp_path / "x.pt", tmp_path / "out")
-    assert (
-        "config.json" not in refused.value.cure
-    )  # there is none that would help: sizes are read off the weights
+        open_checkpoint(tmp_path / "x.pt").write(tmp_path / "out")
+    # None would help: sizes are read off the weights.
+    assert "config.json" not in refused.value.cure
     assert not (tmp_path / "out").exists()
 
 
@@ -354,22 +352,13 @@ def test_without_the_tensors_that_tell_the_sizes(tmp_path: Path, gone: str) -> N
     del state[gone]
     torch.save(state, tmp_path / "x.pt")
     with pytest.raises(WrongModelError, match=gone.rsplit(".", maxsplit=1)[-1]):
-        import_checkpoint(tmp_path / "x.pt", tmp_path / "out")
+        open_checkpoint(tmp_path / "x.pt").write(tmp_path / "out")
 
 
 def test_a_layout_that_nobody_knows(tmp_path: Path) -> None:
     torch.save({"some.weight": torch.zeros(2)}, tmp_path / "x.pt")
     with pytest.raises(WrongModelError, match=r"some\.weight"):
-        import_checkpoint(tmp_path / "x.pt", tmp_path / "out")
-
-
-def test_importing_overwrites_nothing(tmp_path: Path) -> None:
-    torch.save(original_vit(vit_of_64_wide_heads()), tmp_path / "x.pt")
-    write_tiny(tmp_path / "mine")
-    before = json.loads((tmp_path / "mine" / "config.json").read_text())
-    with pytest.raises(ModelError, match="not overwritten"):
-        import_checkpoint(tmp_path / "x.pt", tmp_path / "mine")
-    assert json.loads((tmp_path / "mine" / "config.json").read_text()) == before
+        open_checkpoint(tmp_path / "x.pt").write(tmp_path / "out")
 
 
 def test_the_networks_own_names_come_through_the_remap_untouched(tmp_path: Path) -> None:

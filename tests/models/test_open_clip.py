@@ -13,7 +13,7 @@ from models import registry
 from models.adding import add_model
 from models.errors import ModelError
 from models.families.clip import CLIP
-from models.importing import import_checkpoint
+from models.importing import open_checkpoint
 from tests.models.clip_tools import TINY_TEXT, reference, write_tokenizer
 from tests.models.test_clip_original import (
     EMBED,
@@ -61,7 +61,7 @@ def test_activation_heads_and_colours_are_those_that_it_says(tmp_path: Path) -> 
     half = [0.5, 0.5, 0.5]
     describe(tmp_path, {"vision_cfg": {"head_width": 96}, "text_cfg": {"heads": 4}}, mean=half, std=half)
 
-    spec = import_checkpoint(source, tmp_path / "folder")
+    spec = open_checkpoint(source).write(tmp_path / "folder")
     assert (spec.preprocess.mean, spec.preprocess.std) == (tuple(half), tuple(half))
     model = registry.build(spec)
     assert isinstance(model, CLIP)
@@ -70,7 +70,7 @@ def test_activation_heads_and_colours_are_those_that_it_says(tmp_path: Path) -> 
     torch.testing.assert_close(model(pixels, ids), expected, atol=1e-4, rtol=0)
 
     describe(tmp_path, {"quick_gelu": True}, mean=half, std=half)
-    spec = import_checkpoint(source, tmp_path / "quick")
+    spec = open_checkpoint(source).write(tmp_path / "quick")
     assert (
         spec.config["text_config"]["hidden_act"] == spec.config["vision_config"]["hidden_act"] == "quick_gelu"
     )
@@ -82,9 +82,9 @@ def test_a_convnext_tower_answers_as_its_parts_do(tmp_path: Path, monkeypatch: p
     state, source = convnext_state(), tmp_path / "open_clip_pytorch_model.bin"
     torch.save(state, source)
     with pytest.raises(ModelError, match=r"open_clip_config\.json"):
-        import_checkpoint(source, tmp_path / "without")
+        open_checkpoint(source).write(tmp_path / "without")
     describe(tmp_path, {"vision_cfg": {"image_size": 96}, "text_cfg": {"heads": 1}})
-    spec = import_checkpoint(source, tmp_path / "folder")
+    spec = open_checkpoint(source).write(tmp_path / "folder")
     assert spec.preprocess.size == (96, 96)
     model = registry.build(spec)
     assert isinstance(model, CLIP)
@@ -119,9 +119,9 @@ def test_weights_of_either_activation_are_not_guessed_at(tmp_path: Path, name: s
     torch.save(original_vit(vit_of_64_wide_heads()), tmp_path / name)
     if refused:
         with pytest.raises(ModelError, match="does not say"):
-            import_checkpoint(tmp_path / name, tmp_path / "out")
+            open_checkpoint(tmp_path / name).write(tmp_path / "out")
     else:
-        spec = import_checkpoint(tmp_path / name, tmp_path / "out")
+        spec = open_checkpoint(tmp_path / name).write(tmp_path / "out")
         assert spec.config["text_config"]["hidden_act"] == "quick_gelu"
 
 

@@ -16,7 +16,7 @@ from models.checkpoint import load_strict
 from models.errors import CheckpointError, WrongModelError
 from models.families.simmim import FAMILY, SimMIM
 from models.families.vit_relative import PUBLISHED, PositionBias, RelativeViTConfig
-from models.importing import import_checkpoint
+from models.importing import open_checkpoint
 from models.runtime import open_model
 from models.spec import Preprocess
 
@@ -110,7 +110,7 @@ def assert_alike(ours: nn.Module, theirs: Reference) -> None:
 def test_a_published_file_becomes_a_folder_that_paints_as_the_reference(layout: str, tmp_path: Path) -> None:
     theirs = reference(tmp_path / "beit", **LAYOUTS[layout])
     torch.save({"model": published(theirs, tmp_path / "beit"), "epoch": 799}, tmp_path / "x.pth")
-    spec = import_checkpoint(tmp_path / "x.pth", tmp_path / "made")
+    spec = open_checkpoint(tmp_path / "x.pth").write(tmp_path / "made")
     assert (spec.family, spec.config["image_size"], spec.preprocess.size) == ("simmim", SIDE, (SIDE, SIDE))
     ours = registry.build(spec)
     assert isinstance(ours, SimMIM)
@@ -178,7 +178,7 @@ def test_files_without_biases_of_queries_and_values(tmp_path: Path) -> None:
                 parameter.zero_()
     tensors = published(theirs, tmp_path / "beit")
     torch.save({k: v for k, v in tensors.items() if not k.endswith(("q_bias", "v_bias"))}, tmp_path / "x.pth")
-    assert_alike(registry.build(import_checkpoint(tmp_path / "x.pth", tmp_path / "made")), theirs)
+    assert_alike(registry.build(open_checkpoint(tmp_path / "x.pth").write(tmp_path / "made")), theirs)
 
 
 def test_biases_depend_on_how_far_apart_two_patches_are() -> None:
@@ -201,7 +201,7 @@ def test_fine_tuned_files_have_nothing_that_paints(tmp_path: Path) -> None:
     tuned["head.weight"] = torch.zeros(10, 16)
     torch.save({"model": tuned}, tmp_path / "x.pth")
     with pytest.raises(WrongModelError, match="layout that Pinhole does not know"):
-        import_checkpoint(tmp_path / "x.pth", tmp_path / "made")
+        open_checkpoint(tmp_path / "x.pth").write(tmp_path / "made")
     module = SimMIM(RelativeViTConfig(16, 3, 2, 24, image_size=SIDE, patch_size=PATCH, encoder_stride=PATCH))
     with pytest.raises(CheckpointError, match="do not fit"):
         load_strict(module, tuned, FAMILY.remaps)
@@ -210,7 +210,7 @@ def test_fine_tuned_files_have_nothing_that_paints(tmp_path: Path) -> None:
 def test_half_precision_stays_close(tmp_path: Path) -> None:
     theirs = reference(tmp_path / "beit", **OWN, **SHARED)
     torch.save(published(theirs, tmp_path / "beit"), tmp_path / "x.pth")
-    spec = import_checkpoint(tmp_path / "x.pth", tmp_path / "made")
+    spec = open_checkpoint(tmp_path / "x.pth").write(tmp_path / "made")
     generator = np.random.default_rng(0)
     arrays = {
         "pixel_values": generator.normal(size=(1, 3, SIDE, SIDE)).astype(np.float32),

@@ -11,8 +11,8 @@ import pytest
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QGuiApplication, QKeyEvent
 
-from desktop_app.photo_list import Mark
 from desktop_app.panels import label_lab
+from desktop_app.photo_list import Mark
 from models.tasks.export import CsvOptions, Row, write_csv
 from tests.label_robot import LabelRobot, remember
 from tests.photo_folder import write_photos

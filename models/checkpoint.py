@@ -251,25 +251,3 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         save_file(plain, temporary, metadata={"format": "pt"})
-
-
-def save_training(path: Path, state: Mapping[str, Any]) -> None:
-    """Write the state of a training run (tensors, numbers, text, and lists and dicts of them), all or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
-        torch.save(dict(state), temporary)
-
-
-def load_training(path: Path) -> dict[str, Any]:
-    """Read what save_training wrote; CheckpointError in words where that fails."""
-    if _kind(path) != "zip":
-        raise CheckpointError(
-            f"{path.name} is not the state of a training run", "", "Start the training anew"
-        )
-    _check_archive(path)
-    state = _load_torch(path, mapped=False)
-    if not isinstance(state, dict):
-        raise CheckpointError(
-            f"{path.name} is not the state of a training run", "", "Start the training anew"
-        )
-    return state

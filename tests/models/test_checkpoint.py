@@ -21,9 +21,7 @@ from torch import Tensor, nn
 from models.checkpoint import (
     load_strict,
     load_tensors,
-    load_training,
     save_tensors,
-    save_training,
 )
 from models.errors import CheckpointError
 from models.families.base import Remap, rename
@@ -98,8 +96,6 @@ def test_a_bare_pickle_bomb_under_any_name(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(pickle.dumps(Bomb(tmp_path / "mark")))
         with pytest.raises(CheckpointError):
             load_tensors(tmp_path / name)
-        with pytest.raises(CheckpointError):
-            load_training(tmp_path / name)
     assert not (tmp_path / "mark").exists()
 
 
@@ -361,32 +357,6 @@ def test_the_first_remap_that_matches_is_used() -> None:
     target = nn.Linear(1, 1)
     load_strict(target, {"old.weight": torch.full((1, 1), 5.0), "old.bias": torch.zeros(1)}, remaps)
     assert target.weight.item() == 5.0
-
-
-def test_the_state_of_a_training_run_comes_back(tmp_path: Path) -> None:
-    state = {
-        "weights": weights(),
-        "step": 7,
-        "rate": 1e-3,
-        "seen": ["a", "b"],
-        "best": None,
-        "pair": (1, 2.0),
-    }
-    path = tmp_path / "deep" / "run.pt"
-    save_training(path, {})
-    save_training(path, state)
-    again = load_training(path)
-    assert same(again.pop("weights"), state["weights"])  # type: ignore[arg-type]
-    assert again == {name: value for name, value in state.items() if name != "weights"}
-    assert [entry.name for entry in path.parent.iterdir()] == ["run.pt"]
-
-
-def test_a_training_state_of_something_else(tmp_path: Path) -> None:
-    torch.save([1], tmp_path / "list.pt")
-    (tmp_path / "cut.pt").write_bytes(b"PK\x03\x04 and no more")
-    for name in ("list.pt", "cut.pt", "gone.pt"):
-        with pytest.raises(CheckpointError):
-            load_training(tmp_path / name)
 
 
 def test_views_and_shared_memory_are_written_apart(tmp_path: Path) -> None:

@@ -160,16 +160,11 @@ class Catalog:
             ).fetchall()
         return [to_record(row) for row in rows]
 
-    def forget_photos(self, ids: Sequence[int]) -> None:
-        """Take photos out of the catalogue, with their labels. Their files are not touched."""
+    def tidy(self, most: int = 500) -> bool:
+        """Delete the embeddings of contents that no known photo has any more (it was edited), of at most so many, for
+        nobody to wait long; whether there may be more. What machines proposed and persons said stays."""
         with self._store.write() as db:
-            db.execute("DELETE FROM photos WHERE id IN (SELECT value FROM json_each(?))", (ids_json(ids),))
-            sweep(db)
-
-    def tidy(self) -> None:
-        """Delete embeddings of contents that no known photo has any more; worth it once in a while."""
-        with self._store.write() as db:
-            sweep(db)
+            return sweep(db, most) == most
 
     # Embeddings and activations: rows of float16 a photo content
 
@@ -211,15 +206,6 @@ class Catalog:
             ).fetchall()
         known = {item[0] for item in have}
         return [photo for photo in ids if now[photo] not in known]
-
-    def forget_embeddings(self, model: str) -> None:
-        """Delete what this model computed (it was retrained or removed), activations included."""
-        with self._store.write() as db:
-            for (space,) in db.execute("SELECT id FROM spaces WHERE model = ?", (model,)).fetchall():
-                db.execute(
-                    "DELETE FROM vectors WHERE key >= ? AND key < ?", (space * SPACE, (space + 1) * SPACE)
-                )
-                db.execute("DELETE FROM spaces WHERE id = ?", (space,))
 
     def top_photos(
         self, ids: Sequence[int], model: str, layer: str, channel: int, count: int = 9

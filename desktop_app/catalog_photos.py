@@ -215,16 +215,27 @@ def spoken_for(db: sqlite3.Connection, photo: int) -> bool:
     return False
 
 
-def sweep(db: sqlite3.Connection) -> None:
-    """Delete contents that no photo has, and their vectors."""
-    orphans = db.execute(
-        "SELECT id FROM contents WHERE id NOT IN (SELECT content FROM photos) AND id NOT IN"
-        " (SELECT -1 - c.size FROM photos p JOIN contents c ON c.id = p.content WHERE c.size < -1)"
-    ).fetchall()
+# A proposal holds again when the photo becomes what it was, which only the row of that content can tell.
+_ORPHANS = """
+    SELECT id FROM contents c WHERE id NOT IN (SELECT content FROM photos)
+        AND id NOT IN (SELECT -1 - c.size FROM photos p JOIN contents c ON c.id = p.content WHERE c.size < -1)
+        AND ({unsaid} OR EXISTS (SELECT 1 FROM spaces s JOIN vectors v ON v.key = s.id * {space} + c.id))
+    LIMIT ?
+"""
+_UNSAID = (
+    "id NOT IN (SELECT content FROM proposals UNION SELECT content FROM replaced WHERE content NOT NULL)"
+)
+
+
+def sweep(db: sqlite3.Connection, most: int) -> int:
+    """Delete the vectors of contents that no photo has, and the contents unless a proposal is about them; of at most
+    so many. Returns of how many."""
+    orphans = db.execute(_ORPHANS.format(unsaid=_UNSAID, space=SPACE), (most,)).fetchall()
     spaces = db.execute("SELECT id FROM spaces").fetchall()
     keys = [(space * SPACE + content,) for (space,) in spaces for (content,) in orphans]
     db.executemany("DELETE FROM vectors WHERE key = ?", keys)
-    db.executemany("DELETE FROM contents WHERE id = ?", orphans)
+    db.executemany(f"DELETE FROM contents WHERE id = ? AND {_UNSAID}", orphans)
+    return len(orphans)
 
 
 def space_of(db: sqlite3.Connection, model: str, layer: str, dim: int) -> int:

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable
+from functools import partial
 
 from PySide6.QtCore import QByteArray, QEvent, QKeyCombination, Qt, QTimer, Signal
 from PySide6.QtGui import (
@@ -73,8 +74,8 @@ class MainWindow(QMainWindow):
         self._build()
         self._restore()
         self._open_first_panel()
-        prune = Thumbnails.of(session).prune_disk
-        self.first_painted.connect(lambda: QTimer.singleShot(_PRUNE_AFTER, self, prune))
+        for tidy in (Thumbnails.of(session).prune_disk, session.tidy_catalog):
+            self.first_painted.connect(partial(QTimer.singleShot, _PRUNE_AFTER, self, tidy))
         session.current_changed.connect(self.refresh_actions)
         session.view_changed.connect(self.refresh_actions)
         if isinstance(app := QApplication.instance(), QApplication):

@@ -354,6 +354,14 @@ class Session(QObject):
             self.failures[path] = error
             self.failures_changed.emit()
 
+    def tidy_catalog(self) -> None:
+        """Let the catalogue forget what was computed of files as they no longer are, a little at a time."""
+        self.work.once(self.catalog.tidy, self._tidied, lane="io")
+
+    def _tidied(self, outcome: "Outcome") -> None:
+        if outcome.value:  # of an error nobody need hear: it is tried again at the next start
+            self.tidy_catalog()
+
     # --- what panels tell each other
 
     def set_place(self, place: Place | None) -> None:

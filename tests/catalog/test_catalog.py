@@ -333,20 +333,39 @@ def test_another_content_under_the_same_size_and_time_does_not_inherit(catalog: 
     assert record.id not in catalog.answers([record.id])
 
 
-def test_forgetting_photos_and_models_leaves_no_vectors_behind(catalog: Catalog, file: Path) -> None:
-    ids = add(catalog, 4)
-    for model in ("clip", "mae"):
-        catalog.put_embeddings(model, [(photo, np.ones(4)) for photo in ids])
+def rows(file: Path, table: str) -> int:
+    with contextlib.closing(sqlite3.connect(file)) as db:
+        return int(db.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+
+
+def test_what_was_computed_of_edited_photos_goes_a_few_at_a_time(catalog: Catalog, file: Path) -> None:
+    ids = add(catalog, 5)
+    catalog.put_embeddings("clip", [(photo, np.ones(4)) for photo in ids])
     catalog.put_embeddings("clip", [(photo, np.ones(9)) for photo in ids], layer="stage 3")
-    catalog.forget_embeddings("clip")
-    assert catalog.load_embeddings(ids, "clip")[0] == []
-    assert catalog.load_embeddings(ids, "mae")[0] == ids
-    catalog.forget_photos(ids[:3])
-    assert list(catalog.photos(ids)) == ids[3:]
-    with sqlite3.connect(file) as db:
-        assert db.execute("SELECT count(*) FROM vectors").fetchone() == (1,)
-    db.close()
-    assert add(catalog, 1)[0] not in ids
+    catalog.confirm(ids, "cat")
+    edited = [(f"/photos/{index:05}.jpg", 900 + index, 2) for index in range(3)]
+    catalog.sync(edited)
+    catalog.sync([("/photos/00003.jpg", -1, -1)])  # gone, and known again where it turns up
+    assert [catalog.tidy(2), catalog.tidy(2), catalog.tidy(2)] == [True, False, False]
+    assert rows(file, "vectors") == 4
+    assert catalog.load_embeddings(ids, "clip")[0] == ids[4:]
+    assert catalog.confirmed() == dict.fromkeys(ids, "cat")
+
+
+def test_a_proposal_outlives_what_was_computed_of_the_file_as_it_was(catalog: Catalog, file: Path) -> None:
+    photo = sync_one(catalog, "/photos/a.jpg", 10)
+    catalog.put_facts([PhotoFacts(photo.id, sha256=HASH_A)])
+    catalog.put_embeddings("clip", [(photo.id, np.ones(4))])
+    catalog.propose(catalog.start_run("label"), [says(photo.id)])
+    sync_one(catalog, "/photos/a.jpg", 11, 2)
+    assert [catalog.tidy(1), catalog.tidy(1)] == [True, False]
+    assert rows(file, "vectors") == 0
+    assert photo.id not in catalog.answers([photo.id])
+    sync_one(catalog, "/photos/a.jpg", 10, 3)  # the edit was taken back
+    assert catalog.identify(photo.id, HASH_A).id == photo.id
+    assert catalog.answers([photo.id])[photo.id].label == "cat"
+    assert not catalog.tidy()
+    assert catalog.answers([photo.id])[photo.id].label == "cat"
 
 
 def test_the_photos_that_fire_a_channel_most(catalog: Catalog) -> None:
@@ -446,8 +465,6 @@ def test_what_earlier_runs_said_is_kept_where_it_was_something_else(catalog: Cat
     assert catalog.earlier(mine) == [], "no machine replaces a person's word"
     catalog.rollback_run(found[1].run)
     assert [answer.label for answer in catalog.earlier(one)] == ["f", "d", "c", "b", "a"]
-    catalog.forget_photos([one])
-    assert catalog.earlier(one) == []
 
 
 def test_rolling_a_run_back_leaves_confirmed_and_other_runs(catalog: Catalog) -> None:

@@ -112,3 +112,12 @@ def test_a_folder_that_is_left_is_not_read_to_its_end(moved: Moved) -> None:
         moved.deliver()
     hashed = [moved.catalog.photo(path) for path in moved.paths]
     assert sum(record is not None and bool(record.sha256) for record in hashed) < PHOTOS
+
+
+def test_the_catalogue_is_tidied_a_little_at_a_time(moved: Moved, monkeypatch: pytest.MonkeyPatch) -> None:
+    more = [True, True, False]
+    monkeypatch.setattr(moved.catalog, "tidy", lambda: more.pop(0))
+    moved.session.tidy_catalog()
+    while more or not moved.work.idle:
+        moved.deliver()
+    assert moved.work.idle

@@ -229,9 +229,12 @@ class Commands(QObject):
 
     def do_select_all(self) -> None:
         """Every photo in the grid on screen."""
-        panel = self._window.panel
-        for grid in panel.findChildren(PhotoGrid) if panel is not None else ():
+        for grid in self._grids():
             grid.selectAll()
+
+    def _grids(self) -> list[PhotoGrid]:
+        panel = self._window.panel
+        return panel.findChildren(PhotoGrid) if panel is not None else []
 
     def do_window_full_screen(self) -> None:
         """The window without frame, and back."""
@@ -248,19 +251,28 @@ class Commands(QObject):
 
     def do_next(self) -> None:
         """One photo on."""
+        self._choose_one()
         self._session.step(1)
 
     def do_previous(self) -> None:
         """One photo back."""
+        self._choose_one()
         self._session.step(-1)
 
     def do_first(self) -> None:
         """To the first photo shown."""
+        self._choose_one()
         self._session.select_end(last=False)
 
     def do_last(self) -> None:
         """To the last photo shown."""
+        self._choose_one()
         self._session.select_end(last=True)
+
+    def _choose_one(self) -> None:
+        """Where the focus has nowhere to go the grids hear of nothing, and would keep all that was chosen."""
+        for grid in self._grids():
+            grid.choose_current()
 
     def do_show_in_folder(self) -> None:
         """Open the photo's folder in the system's file manager."""

@@ -293,6 +293,7 @@ class LabelPanel(Panel):
 
     def do_next_unsure(self) -> None:
         """On to the next photo that the model is unsure about."""
+        self.grid.choose_current()  # it may be the one in focus, alone
         self.control.next_unsure()
 
     def do_undo(self) -> None:

@@ -7,7 +7,7 @@ import pytest
 from tests.label_robot import LabelRobot
 
 
-@pytest.mark.parametrize("key", ["Home", "Left", "Up", "Esc"])
+@pytest.mark.parametrize("key", ["Home", "Left", "Up", "Esc", "A", "U"])
 def test_a_key_that_leads_nowhere_leaves_one_photo_chosen(app: LabelRobot, key: str) -> None:
     app.session.select(0)
     app.grid.setFocus()
@@ -17,6 +17,15 @@ def test_a_key_that_leads_nowhere_leaves_one_photo_chosen(app: LabelRobot, key: 
     assert app.grid.selected_photos() == [0]
     app.press("Return")
     assert list(app.decisions().values()).count("CONFIRMED") == 1
+
+
+@pytest.mark.parametrize("key", ["D", "Space"])
+def test_the_next_photo_after_the_last_leaves_one_photo_chosen(app: LabelRobot, key: str) -> None:
+    app.session.select(15)
+    app.grid.setFocus()
+    app.press("Ctrl+A")
+    app.press(key)
+    assert app.grid.selected_photos() == [15]
 
 
 def test_escape_lets_go_of_the_chosen_photos_before_the_filter(app: LabelRobot) -> None:

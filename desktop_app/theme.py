@@ -192,10 +192,11 @@ def bold_font() -> QFont:
 
 
 @cache
-def small_font(pixels: int = 11) -> QFont:
-    """For figures and captions under things."""
+def small_font(pixels: int = 11, *, struck: bool = False) -> QFont:
+    """For figures and captions under things; struck through for what does not hold."""
     font = QFont(base_font())
     font.setPixelSize(pixels)
+    font.setStrikeOut(struck)
     return font
 
 

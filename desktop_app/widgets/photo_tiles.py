@@ -121,7 +121,8 @@ class PhotoDelegate(QStyledItemDelegate):
                 QRectF(right - width, area.top(), width, area.height()), Qt.AlignmentFlag.AlignVCenter, figure
             )
             right -= width + 6
-        painter.setPen(QColor(c.text if label and mark is not Mark.UNKNOWN else c.muted))
+        painter.setPen(QColor(c.text if label and mark not in (Mark.UNKNOWN, Mark.REJECTED) else c.muted))
+        painter.setFont(theme.small_font(12, struck=mark is Mark.REJECTED))  # what it is not
         shown = metrics.elidedText(
             text or os.path.basename(tile[0]), Qt.TextElideMode.ElideMiddle, int(right - left)
         )
@@ -144,7 +145,8 @@ def said(tile: tuple[str, str, float, Mark]) -> tuple[str, str]:
     """The words beside the mark of a photo (see PhotoModel.tile), and its probability as a figure, "" for none.
 
     No words are said of a photo that is not looked at yet or cannot be read. The best guess about an unknown photo is
-    no label of it, and the model's probability is not that of a person's word.
+    no label of it, and the model's probability is not that of a person's word. What was
+    rejected is struck through.
     """
     _, label, probability, mark = tile
     if label and mark is not Mark.UNKNOWN:

@@ -86,6 +86,7 @@ class Viewer(QWidget):
         self._name.set_words(os.path.basename(tile[0]))
         self._mark.setPixmap(marks.icon(mark).pixmap(QSize(16, 16), self.devicePixelRatioF()))
         self._said.setText(" ".join(filter(None, words)))
+        self._strike(mark is Mark.REJECTED)
         self._mark.setVisible(mark is not Mark.NONE)
         self._said.setVisible(bool(words[0]))
         place, shown = self._session.position(), len(self._session.shown)
@@ -95,6 +96,14 @@ class Viewer(QWidget):
             ", ".join(filter(None, (self._name.words, *words, marks.words(mark))))
         )
         self._place_caption()
+
+    def _strike(self, struck: bool) -> None:
+        """As in the tile, so that what it is not does not read as its label."""
+        font = self._said.font()
+        font.setStrikeOut(struck)
+        self._said.setFont(font)
+        self._said.setProperty("role", "muted" if struck else "")
+        theme.restyle(self._said)
 
     def tell(self, words: str) -> None:
         """What the program says, under the caption's line; "" for nothing."""

@@ -13,6 +13,7 @@ from desktop_app.figures import percent
 _ROW = 26
 _TOP = 4
 _BAR = 5
+_AFTER_KEY = 8
 
 
 @dataclass(frozen=True)
@@ -128,10 +129,12 @@ class ScoreBars(QWidget):
             text_right -= 48
         painter.setFont(theme.base_font())
         painter.setPen(QColor(c.text if row == 0 else c.muted))
-        name = f"{bar.key}  {bar.name}" if bar.key else bar.name
-        shown = QFontMetrics(painter.font()).elidedText(
-            name, Qt.TextElideMode.ElideRight, int(text_right - left)
-        )
+        metrics = QFontMetrics(painter.font())
+        if any(one.key for one in self._bars):
+            # A column for the digits, so that the names line up where some have none.
+            painter.drawText(line, Qt.AlignmentFlag.AlignVCenter, bar.key)
+            line.setLeft(left + metrics.horizontalAdvance("0") + _AFTER_KEY)
+        shown = metrics.elidedText(bar.name, Qt.TextElideMode.ElideRight, int(text_right - line.left()))
         painter.drawText(line, Qt.AlignmentFlag.AlignVCenter, shown)
         self._paint_bar(painter, QRectF(left, top + _ROW - _BAR - 3, length, _BAR), bar.probability, row == 0)
 

@@ -46,6 +46,7 @@ class Review(QObject):
         self._done: _Steps = []
         self._undone: _Steps = []
         self._travelling = False
+        self._said_travelled = False  # what undo or redo said last still stands in the status bar
         book.listen(lambda step: self._stepped(None))
 
     # --- what a person says
@@ -123,10 +124,13 @@ class Review(QObject):
     def _tell(self, name: str, words: Mapping[int, str], bare: str) -> None:
         """What was done to several photos, of which some may be out of sight; one shows it itself."""
         if len(words) > 1:
-            done = self.tr("Done: {0}").format(self._describe(name, words))
-            self._session.notify.info(done, bare)
+            self._inform(self.tr("Done: {0}").format(self._describe(name, words)), bare)
         elif bare:
-            self._session.notify.info(bare)
+            self._inform(bare)
+
+    def _inform(self, words: str, more: str = "", *, travelled: bool = False) -> None:
+        self._said_travelled = travelled
+        self._session.notify.info(words, more)
 
     def _say(
         self,
@@ -189,14 +193,14 @@ class Review(QObject):
         words = self.words[0]
         self._move(self._done, self._undone, back=True)
         if words:
-            self._session.notify.info(self.tr("Taken back: {0}").format(words))
+            self._inform(self.tr("Taken back: {0}").format(words), travelled=True)
 
     def redo(self) -> None:
         """Make the step again that was undone last, and say so."""
         words = self.words[1]
         self._move(self._undone, self._done, back=False)
         if words:
-            self._session.notify.info(self.tr("Made again: {0}").format(words))
+            self._inform(self.tr("Made again: {0}").format(words), travelled=True)
 
     def _move(self, source: _Steps, target: _Steps, *, back: bool) -> None:
         at = self._within_reach(source)
@@ -218,6 +222,9 @@ class Review(QObject):
             self._done.append(step)
             del self._done[:-KEEP_CHANGES]  # what the catalogue has forgotten cannot be taken back
             self._undone.clear()
+            if self._said_travelled:
+                # Done since, and seen in its place; but “Taken back” would go on as if it were of this.
+                self._inform(self.tr("Done: {0}").format(self.words[0]))
 
     def _travel(self, step: _Decision, *, back: bool) -> None:
         folder = self._reader.folder

@@ -96,6 +96,10 @@ def test_undo_and_redo_say_what_they_did(app: LabelRobot) -> None:
     app.wait_idle()
     told = [words.split(":")[0] for words in said if "“dog”, 1 photo" in words]
     assert told == ["Taken back", "Made again"]
+    app.label.review.confirm([1], "dog")
+    app.label.review.confirm([2], "dog")
+    told = [words.split(":")[0] for words in said if "“dog”, 1 photo" in words]
+    assert told[2:] == ["Done"], "what is done next takes the place of what was undone, and is then quiet"
 
 
 def test_a_table_without_any_figure_has_no_shades() -> None:

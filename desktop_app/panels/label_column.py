@@ -135,6 +135,10 @@ class LabelColumn(QSplitter):
             self.labels.say(self.tr("“{0}” is in the list already.").format(labels[0].name))
         elif count:
             self.labels.list.choose(len(self._book.state.labels) - 1)
+        if count > 1 and "," in words and len(words.strip().splitlines()) == 1:
+            # Of several lines one sees that they are several; a comma may have been meant as part of a name.
+            told = self.tr("A comma parts labels: {0:,} were added. Edit, Undo takes them back.")
+            self.said.emit(told.format(count))
 
     def _added_words(self, labels: Sequence[Label]) -> str:
         known = set(map(same_word, self._book.state.names))

@@ -37,6 +37,7 @@ class Ranked:
     temperature: float = 0.0
     unknown: float | None = None  # what the neutral sentences got, where they were asked
     holding: tuple[str, ...] = ()  # where labels are judged one by one: all that reach the bar
+    asked: bool = True  # there are labels to choose among
 
 
 class LabelInspector(Column):
@@ -188,7 +189,11 @@ class LabelInspector(Column):
         self._show_accept(best, ranked.mark)
         self.scores.setVisible(bool(shown))
         waiting = not ranked.bars and ranked.mark is Mark.NONE
-        self.decision.setText(self.tr("No answer yet") if waiting else self._decision(best, ranked.mark))
+        words = self._decision(best, ranked.mark)
+        if waiting:
+            add = self.tr("Add a label at the left: each photo gets the one that fits best.")
+            words = self.tr("No answer yet") if ranked.asked else add
+        self.decision.setText(words)
         self.decision.setProperty("role", "muted" if waiting else "heading")
         theme.restyle(self.decision)
         self.margin.setText(self._margin_words(ranked))

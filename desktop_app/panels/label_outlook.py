@@ -33,6 +33,7 @@ class Outlook(QObject):
         session.current_changed.connect(self._current_changed)
         session.view_changed.connect(self._show_photo)
         engine.focus_changed.connect(self._show_focus)
+        session.labels_changed.connect(self._show_focus)
         engine.scored_changed.connect(self._scored)
         forget = [session.settings.watch(key, self._setting_changed) for key in _BARS]
         self.destroyed.connect(lambda _: [undo() for undo in forget])
@@ -45,6 +46,7 @@ class Outlook(QObject):
         inspector.label_chosen.connect(session.select_label)
         self.show_bars()
         self._show_photo()
+        self._show_focus()
 
     # --- the photo
 
@@ -71,7 +73,8 @@ class Outlook(QObject):
 
     def _ranked(self, focus: Focus | None, mark: Mark) -> Ranked:
         if focus is None:
-            return Ranked(mark=mark if mark in (Mark.FAILED, Mark.CONFIRMED, Mark.REJECTED) else Mark.NONE)
+            mark = mark if mark in (Mark.FAILED, Mark.CONFIRMED, Mark.REJECTED) else Mark.NONE
+            return Ranked(mark=mark, asked=bool(self._engine.book.state.labels))
         scores, names = focus.scores, focus.question.names
         # By cosine, which orders as the logits do: probabilities near one may round to the same number.
         order = np.argsort(-scores.cosine[0], kind="stable")

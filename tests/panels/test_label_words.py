@@ -84,6 +84,19 @@ def test_the_lab_says_how_much_is_right_and_whose_word_the_truth_is(app: LabelRo
     assert "For 1 the table says that a model said so" in lab.source.text()
 
 
+def test_a_comma_is_told_and_without_a_label_one_is_asked_for(app: LabelRobot) -> None:
+    app.type_label("red, blue")
+    assert app.label.book.state.names[-2:] == ("red", "blue")
+    told = "A comma parts labels: 2 were added. Edit, Undo takes them back."
+    app.wait_until(lambda: app.status() == told)
+    app.label.column.labels.clear_asked.emit()
+    decision = app.label.look.decision
+    app.wait_until(lambda: decision.text().startswith("Add a label at the left"))
+    app.label.column.labels.add_asked.emit("a cat\na dog")
+    app.wait_answered()
+    assert decision.text() in ("a cat", "a dog")
+
+
 def test_undo_and_redo_say_what_they_did(app: LabelRobot) -> None:
     said: list[str] = []
     app.session.notify.listen(lambda message: said.append(message.title))

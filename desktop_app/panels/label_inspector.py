@@ -38,6 +38,7 @@ class Ranked:
     unknown: float | None = None  # what the neutral sentences got, where they were asked
     holding: tuple[str, ...] = ()  # where labels are judged one by one: all that reach the bar
     asked: bool = True  # there are labels to choose among
+    own: str = ""  # what a person confirmed
 
 
 class LabelInspector(Column):
@@ -186,7 +187,7 @@ class LabelInspector(Column):
         if self._chosen not in (bar.name for bar in ranked.bars):
             self._chosen = ""
         self.scores.set_bars(shown, selected=self._chosen)
-        self._show_accept(best, ranked.mark)
+        self._show_accept()
         self.scores.setVisible(bool(shown))
         waiting = not ranked.bars and ranked.mark is Mark.NONE
         words = self._decision(best, ranked.mark)
@@ -198,9 +199,11 @@ class LabelInspector(Column):
         theme.restyle(self.decision)
         self.margin.setText(self._margin_words(ranked))
 
-    def _show_accept(self, best: str, mark: Mark) -> None:
+    def _show_accept(self) -> None:
         """Both buttons mean the label that is shown; where none is, or it was rejected, a bar has to be chosen."""
-        shown = "" if mark in (Mark.UNKNOWN, Mark.FAILED, Mark.REJECTED) else best
+        ranked = self._ranked
+        best = ranked.own or (ranked.bars[0].name if ranked.bars else "")
+        shown = "" if ranked.mark in (Mark.UNKNOWN, Mark.FAILED, Mark.REJECTED) else best
         named = self._chosen not in ("", shown)
         if self._many > 1:
             self._show_accept_of_many(shown, named)
@@ -208,12 +211,14 @@ class LabelInspector(Column):
         self.accept.set_words(self.tr("It is “{0}”").format(self._chosen) if named else self.tr("Accept"))
         if named:
             tip = self.tr("“{0}” is the label").format(self._chosen)
+        elif ranked.own:
+            tip = self.tr("You have confirmed “{0}”").format(ranked.own)
         elif best and not shown:
             tip = self.tr("There is no label to accept: choose one by its bar, or with 1 to 9")
         else:
             tip = self.tr("This is right (Enter)")
         self.accept.setToolTip(as_tip(tip))
-        self.accept.setEnabled(bool(shown or named))
+        self.accept.setEnabled(named or bool(shown and not ranked.own))
         self.reject.set_words(self.tr("Reject"))
         self.reject.setEnabled(bool(shown))
 
@@ -232,13 +237,15 @@ class LabelInspector(Column):
     def show_chosen(self, count: int) -> None:
         """How many photos Accept, Reject and the keys are about."""
         self._many = max(1, count)
-        self._show_accept(self._ranked.bars[0].name if self._ranked.bars else "", self._ranked.mark)
+        self._show_accept()
 
     def _decision(self, best: str, mark: Mark) -> str:
         if mark is Mark.UNKNOWN:
             return self.tr("Unknown: none of the labels")
         if mark is Mark.UNSURE:
             return self.tr("Unsure, perhaps “{0}”").format(best)
+        if mark is Mark.CONFIRMED and self._ranked.own:
+            return self.tr("“{0}”, confirmed by you").format(self._ranked.own)
         if mark is Mark.LABEL:
             return ", ".join(self._ranked.holding) or best
         return marks.words(mark)
@@ -277,12 +284,6 @@ class LabelInspector(Column):
     def _toggle_all(self) -> None:
         self._all = not self._all
         self.show_ranked(self._ranked)
-
-    def show_decision_of_person(self, label: str) -> None:
-        """A person's word stands over the machine's."""
-        self.decision.setText(self.tr("“{0}”, confirmed by you").format(label))
-        self.decision.setProperty("role", "heading")
-        theme.restyle(self.decision)
 
     def show_bars(self, bars: Bars, mode: str) -> None:
         """The bars as they stand; that of *unknown* is there while *unknown* may be said."""

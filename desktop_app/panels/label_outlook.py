@@ -1,5 +1,6 @@
 """Keeps the inspector in step: the photo in focus and its answers, the bars, what was kept, what corrections teach."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -67,9 +68,8 @@ class Outlook(QObject):
     def _show_focus(self) -> None:
         session, focus = self._session, self._engine.focus
         label, _, mark = session.answer(session.current)
-        self._view.show_ranked(self._ranked(focus, mark))
-        if mark is Mark.CONFIRMED:
-            self._view.show_decision_of_person(label)
+        own = label if mark is Mark.CONFIRMED else ""
+        self._view.show_ranked(replace(self._ranked(focus, mark), own=own))
 
     def _ranked(self, focus: Focus | None, mark: Mark) -> Ranked:
         if focus is None:

@@ -344,6 +344,22 @@ def test_what_is_confirmed_under_a_name_of_two_labels_is_offered_to_neither(app:
     assert app.label.renamed.text == ""
 
 
+def test_what_is_confirmed_cannot_be_accepted_again(app: LabelRobot) -> None:
+    look = app.label.look
+    app.look_at(app.shown()[2])
+    app.wait_idle()
+    assert look.accept.isEnabled()
+    app.press("2", app.window)
+    app.wait_idle()
+    assert (look.decision.text(), look.accept.isEnabled()) == ("“dog”, confirmed by you", False)
+    other = next(name for name, _ in look.scores.shown if name != "dog")
+    look.scores.chosen.emit(other)
+    assert (look.accept.words, look.accept.isEnabled()) == (f"It is “{other}”", True)
+    assert look.decision.text() == "“dog”, confirmed by you"
+    look.scores.chosen.emit("dog")
+    assert (look.accept.words, look.accept.isEnabled()) == ("Accept", False)
+
+
 def test_what_was_rejected_is_not_accepted_with_the_others(app: LabelRobot) -> None:
     app.look_at(app.shown()[2])
     app.press("Del")

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from desktop_app import theme
+from desktop_app.widgets.section import as_tip
 from models.tasks.colours import table
 
 AnyIndex = QModelIndex | QPersistentModelIndex
@@ -44,8 +45,10 @@ class _Numbers(QAbstractTableModel):
     def data(self, index: AnyIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         if role == Qt.ItemDataRole.DisplayRole:
             return self.texts[index.row()][index.column()]
-        if role in (Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleTextRole):
+        if role == Qt.ItemDataRole.AccessibleTextRole:
             return self.tips[index.row()][index.column()]
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return as_tip(self.tips[index.row()][index.column()])
         if role == _VALUE:
             return float(self.shades[index.row(), index.column()])
         return None
@@ -56,8 +59,10 @@ class _Numbers(QAbstractTableModel):
         names = self.columns if orientation == Qt.Orientation.Horizontal else self.rows
         if not 0 <= section < len(names):
             return None
-        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole):
+        if role == Qt.ItemDataRole.DisplayRole:
             return names[section]
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return as_tip(names[section])
         if role == Qt.ItemDataRole.TextAlignmentRole and orientation == Qt.Orientation.Vertical:
             return Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
         return None

@@ -32,6 +32,7 @@ from pytestqt.qtbot import QtBot
 from desktop_app import theme, thumbnail_files
 from desktop_app.figures import percent
 from desktop_app.widgets import drops, section
+from desktop_app.widgets.confusion_matrix import NumberTable
 from desktop_app.widgets.empty_state import EmptyState
 from desktop_app.widgets.feature_histogram import zero_fits
 from desktop_app.widgets.image_view import ImageView, Lens
@@ -402,3 +403,13 @@ def test_the_list_of_models_says_under_which_licence_each_is(qapp: object) -> No
     assert chooser.models.toolTip().startswith(specs[1].title)
     chooser.show_models(specs, "/models/of/mine", "mine")
     assert chooser.models.toolTip() == ""
+
+
+def test_tips_of_a_table_of_numbers_show_a_tag_as_it_is(qapp: object) -> None:
+    table, tip = NumberTable("a table"), Qt.ItemDataRole.ToolTipRole
+    table.show_numbers(["<b>"], ["<i>"], np.zeros((1, 1), np.float32), [["1"]], [["1 of “<b>”"]])
+    model = table.model()
+    tips = [model.headerData(0, way, tip) for way in (Qt.Orientation.Vertical, Qt.Orientation.Horizontal)]
+    assert tips == ["<span>&lt;b&gt;</span>", "<span>&lt;i&gt;</span>"]
+    assert model.index(0, 0).data(tip) == "<span>1 of “&lt;b&gt;”</span>"
+    assert model.index(0, 0).data(Qt.ItemDataRole.AccessibleTextRole) == "1 of “<b>”"

@@ -218,7 +218,9 @@ class MaskPanel(Panel):
         patches: Hidden = mask.of_patches(*seen.frame.grid)
         share = float(patches.mean())
         self.work.stage.show_mask(mask, patches)
-        self.work.ratio.set_share(share, int(patches.sum()), patches.size)
+        note = self.tr("loaded") if self.book.recipe.loaded is not None else ""
+        note = self.tr("painted") if self.book.painted else note
+        self.work.ratio.set_share(share, int(patches.sum()), patches.size, note)
         self.work.sweep.set_ratio(share)
         self.side.curve.set_ratio(share)
         if self.active:

@@ -52,7 +52,7 @@ class Legend(QWidget):
         painter.setFont(theme.number_font(11))
         metrics = painter.fontMetrics()
         words, short = self.words, str(self._high)
-        left, right = metrics.horizontalAdvance("0") + 6.0, metrics.horizontalAdvance(words) + 6.0
+        left, right = _GAP + metrics.horizontalAdvance("0") + 6.0, metrics.horizontalAdvance(words) + 6.0
         if self.width() - left - right < 24:
             words, right = short, metrics.horizontalAdvance(short) + 6.0
         bar = QRectF(left, self.height() / 2 - 4, max(8.0, min(120.0, self.width() - left - right)), 8)

@@ -29,6 +29,7 @@ class _Ticks(QWidget):
     def __init__(self, slider: QSlider) -> None:
         super().__init__()
         self._slider = slider
+        self.lit = True  # the slider alone says how much is hidden
         self.setFixedHeight(20)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         theme.current().changed.connect(self.update)
@@ -48,7 +49,7 @@ class _Ticks(QWidget):
         c = theme.colours()
         for value in (0, *TICKS, MOST):
             x = self._x(value)
-            near = abs(self._slider.value() - value) < 1
+            near = self.lit and self._slider.value() == value
             painter.setPen(QColor(c.accent_text if near else c.muted))
             painter.drawLine(x, 0, x, 4)
             if value != MOST:  # 90 and 95 would stand on each other
@@ -144,11 +145,14 @@ class RatioBar(QWidget):
         self.slider.blockSignals(False)
         self._ticks.update()
 
-    def set_share(self, share: float, hidden: int, total: int) -> None:
-        """The share that is really hidden (strokes count too)."""
+    def set_share(self, share: float, hidden: int, total: int, note: str = "") -> None:
+        """The share that is really hidden; `note` says why it is another one than the slider's, "" where it is not."""
         self._share.setText(percent(share))
-        words = self.tr("{hidden} of {total} patches")
-        self._words.setText(words.format(hidden=hidden, total=total) if total else self.tr("hidden"))
+        words = self.tr("{hidden} of {total}, {note}") if note else self.tr("{hidden} of {total} patches")
+        said = words.format(hidden=hidden, total=total, note=note)
+        self._words.setText(said if total else self.tr("hidden"))
+        self._ticks.lit = not note
+        self._ticks.update()
 
     @property
     def shown(self) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from desktop_app.figures import percent
 from desktop_app.widgets.image_view import Pixels, to_qimage
 
 _HEAD, _FOOT, _GAP = 20, 20, 6
+_SAME = 0.03  # whole patches do not always make the very share
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,15 @@ class MaskStrip(QWidget):
         self.update()
 
     def set_ratio(self, ratio: float) -> None:
-        """The present ratio; the column next to it is marked."""
+        """The present ratio; its column is marked, where there is one."""
         self._ratio = ratio
         self.update()
+
+    @property
+    def marked(self) -> float | None:
+        """The ratio whose column is marked; a share half-way between two is that of neither."""
+        nearest = min(self._ratios, key=lambda ratio: abs(ratio - self._ratio))
+        return nearest if abs(nearest - self._ratio) < _SAME else None
 
     @property
     def count(self) -> int:
@@ -91,9 +98,8 @@ class MaskStrip(QWidget):
         painter.setFont(theme.number_font(11))
         c = theme.colours()
         side, x = self._geometry()
-        nearest = min(self._ratios, key=lambda ratio: abs(ratio - self._ratio))
         for i, ratio in enumerate(self._ratios):
-            self._paint_column(painter, x, side, ratio, marked=ratio == nearest)
+            self._paint_column(painter, x, side, ratio, marked=ratio == self.marked)
             if self.hasFocus() and i == self._at:
                 painter.setPen(QPen(QColor(c.accent), 2))
                 painter.setBrush(Qt.BrushStyle.NoBrush)

@@ -62,6 +62,24 @@ def test_the_ratio_by_keyboard_and_by_the_ticks(app: MaskRobot) -> None:
     assert app.wait_painted().patches.sum() == 15
 
 
+def test_where_strokes_count_too_the_slider_says_so_and_lights_no_tick(app: MaskRobot) -> None:
+    ratio = app.mask.work.ratio
+    app.set_mask_ratio(0.75)
+    assert (ratio.shown, ratio._ticks.lit) == (("75%", "12 of 16 patches"), True)
+    row, column = np.argwhere(app.hidden)[0].tolist()
+    app.click_patch(row, column, right=True)
+    assert (ratio.shown, ratio._ticks.lit) == (("69%", "11 of 16, painted"), False)
+    app.use("clear")
+    assert (ratio.shown, ratio._ticks.lit) == (("75%", "12 of 16 patches"), True)
+
+
+def test_in_the_sweep_a_ratio_between_two_columns_marks_neither(app: MaskRobot) -> None:
+    strip = app.mask.work.sweep.strip
+    for ratio, marked in ((0.75, None), (0.8, 0.8), (0.306, 0.3)):
+        strip.set_ratio(ratio)
+        assert strip.marked == (pytest.approx(marked) if marked else None)
+
+
 def test_every_strategy_gives_its_own_mask(app: MaskRobot) -> None:
     app.set_mask_ratio(0.5)
     seen = set()

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 _NAME, _ACCURACY, _PARAMETERS, _MACS, _HERE = range(5)
 _ROW = 22
 _WIDE = 760
+_ARROWS = (Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_Left, Qt.Key.Key_Right)
 
 
 class _Steps(QTableWidget):
@@ -48,8 +49,10 @@ class _Steps(QTableWidget):
         plain = event.modifiers() in (Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.KeypadModifier)
         if plain and event.text().isalnum():
             event.ignore()
-        else:
-            super().keyPressEvent(event)
+            return
+        super().keyPressEvent(event)
+        if event.key() in _ARROWS:
+            event.accept()  # at an end the table wants none, and the page would scroll under it
 
 
 class FeaturesRoad(QScrollArea):

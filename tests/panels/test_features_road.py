@@ -115,6 +115,18 @@ def test_a_step_chosen_by_keys_or_in_the_plot_shows_what_changed(app: FeaturesRo
     assert "3 · 3 · 9 · 3</span>" in page.facts.text()
 
 
+def test_an_arrow_at_the_end_of_the_table_does_not_move_the_page(app: FeaturesRobot) -> None:
+    page = app.features.work.road
+    app.open_tab(ROAD)
+    app.window.resize(1024, 640)
+    app.qt.processEvents()
+    page.verticalScrollBar().setValue(1)
+    assert page.verticalScrollBar().maximum() > 1
+    page.choose(len(page.steps) - 1)
+    app.press("Down", page.table)
+    assert page.verticalScrollBar().value() == 1
+
+
 def test_the_keys_of_the_other_ways_to_look_lead_out_of_the_table(app: FeaturesRobot) -> None:
     app.wait_walked()
     app.open_tab(ROAD)

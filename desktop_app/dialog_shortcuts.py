@@ -23,6 +23,15 @@ _GAP = 40  # px between two columns
 _FRAME = QSize(48, 96)  # px: what a window manager may draw around a window, and a little air
 
 
+class _Block(QWidget):
+    """A column of keys that likes to be as wide as `edge`, and does not insist where the sheet is made narrower."""
+
+    edge = 0
+
+    def sizeHint(self) -> QSize:
+        return super().sizeHint().expandedTo(QSize(self.edge, 0))
+
+
 def show_shortcuts(window: "MainWindow") -> QDialog:
     """Every key, by menu and by panel, in three columns beside each other where the screen is wide enough."""
     dialog, column = make(window, translated("Keyboard shortcuts"), 480)
@@ -47,7 +56,9 @@ def show_shortcuts(window: "MainWindow") -> QDialog:
     # With room for the scroll bar: where it appears and goes, the columns stay beside each other.
     beside = margins.left() + margins.right() + area.verticalScrollBar().sizeHint().width()
     below = margins.top() + margins.bottom() + column.spacing() + close.sizeHint().height()
-    dialog.resize(_size(columns, QSize(beside, below), window.screen().availableSize() - _FRAME))
+    size = _size(columns, QSize(beside, below), window.screen().availableSize() - _FRAME)
+    _align_last(columns, size.width() - beside)
+    dialog.resize(size)
     dialog.show()
     return dialog
 
@@ -58,6 +69,15 @@ def _size(columns: FlowLayout, around: QSize, room: QSize) -> QSize:
     wanted = sum(hint.width() for hint in hints) + _GAP * (len(hints) - 1)
     width = min(wanted + around.width(), room.width())
     return QSize(width, columns.heightForWidth(width - around.width()) + around.height()).boundedTo(room)
+
+
+def _align_last(columns: FlowLayout, width: int) -> None:
+    """Where the last column goes under the others its keys end below theirs."""
+    *above, last = [item for item in map(columns.itemAt, range(columns.count())) if item is not None]
+    edge = sum(item.sizeHint().width() for item in above) + _GAP * (len(above) - 1)
+    block, under = last.widget(), edge <= width < edge + _GAP + last.sizeHint().width()
+    if isinstance(block, _Block) and under:
+        block.edge = edge
 
 
 def _of_menu(menu: str) -> Rows:
@@ -83,7 +103,7 @@ def _of_panel(kind: "type[Panel]") -> Rows:
 
 
 def _grid(columns: FlowLayout) -> QGridLayout:
-    holder = QWidget()
+    holder = _Block()
     grid = QGridLayout(holder)
     grid.setContentsMargins(0, 0, 0, 0)
     grid.setHorizontalSpacing(24)

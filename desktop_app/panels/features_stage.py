@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from models.tasks.view import View
 
 _MAP = "map"
-_NARROW = 208  # the name of a channel fits
+_NARROW = 216  # the name of a channel fits
 _WIDE = 440  # what is shown and its colours side by side
 
 

@@ -27,7 +27,7 @@ from desktop_app.widgets.feature_network import FeatureNetwork
 from desktop_app.widgets.tab_row import TabRow
 
 CHANNELS, COMPONENTS, SIMILARITY, WHY, ROAD = range(5)
-_NETWORK = 190
+_NETWORK = 176
 
 
 class FeaturesWork(QStackedWidget):
@@ -107,6 +107,7 @@ class FeaturesWork(QStackedWidget):
         column.setContentsMargins(8, 4, 0, 4)
         column.setSpacing(4)
         row = QHBoxLayout()
+        row.setContentsMargins(0, 0, 8, 0)  # the line between the panes is no part of it
         row.setSpacing(8)
         label = QLabel(self.tr("&Sort"))
         label.setBuddy(self.order)

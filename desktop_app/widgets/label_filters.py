@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import (
     QComboBox,
     QFrame,
@@ -74,10 +74,10 @@ class FilterBar(QWidget):
             button.setProperty("chip", True)
             button.clicked.connect(lambda _=False, lab=lab: self.lab_asked.emit(lab))
             row.addWidget(button)
-        self.labels = self._list(self.tr("Show only this label"), 8)
+        self.labels = self._list(self.tr("Show only this label"), 7)
         self.labels.activated.connect(lambda _: self.changed.emit())
         row.addWidget(self.labels)
-        self.order = self._list(self.tr("Order"), 11)
+        self.order = self._list(self.tr("Order"), 10)
         for key, words in (
             ("disk", self.tr("By folder")),
             ("name", self.tr("By name")),
@@ -101,6 +101,8 @@ class FilterBar(QWidget):
         box.setToolTip(name)
         box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         box.setMinimumContentsLength(letters)
+        # No line has an icon, and room kept for one would cost a line of chips in a small window.
+        box.setIconSize(QSize(0, 0))
         return box
 
     def show_lab(self, lab: bool) -> None:

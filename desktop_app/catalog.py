@@ -32,6 +32,7 @@ from desktop_app.catalog_labels import (
     said_of,
     to_run,
 )
+from desktop_app.catalog_moves import awaited, look_at, owners, said_now, settle
 from desktop_app.catalog_photos import (
     PHOTO,
     SPACE,
@@ -39,12 +40,9 @@ from desktop_app.catalog_photos import (
     by_path,
     follow,
     ids_json,
-    merge,
     one_photo,
     put_facts,
     put_vectors,
-    same_content,
-    spoken_for,
     sweep,
     sync_one,
     to_bytes,
@@ -107,29 +105,25 @@ class Catalog:
         """Give the photo its content hash (hex); embeddings known for that content are its own from now on.
 
         If a photo of the same content has vanished from the disk, this is that photo, moved: the record that
-        comes back carries the old id, with its labels, to which the id that was passed in leads from now on.
+        comes back carries the old id, with its labels, to which the id that was passed in leads from now on. If this
+        file was another photo before, or a changed file was that photo, what was said follows the pictures and the
+        ids stay; what nothing is found for waits until its content turns up.
         """
         digest = bytes.fromhex(sha256)
         with self._store.read() as db:
             photo = follow(db, [photo])[photo]  # another look at the same file may have been faster
-            others, drives = same_content(db, photo, digest), known_drives(db)
+            others, drives = owners(db, photo, digest), known_drives(db)
         # Asked before the transaction: a disk that is slow to answer must not keep every other writer waiting.
-        there = exists or partial(may_be_there, drives=drives)
-        gone = [other for other in others if not there(Path(os.fsdecode(other[1])))]
+        seen = look_at(others, exists or partial(may_be_there, drives=drives))
         with self._store.write() as db:
             photo = follow(db, [photo])[photo]
-            record = to_record(one_photo(db, photo))
-            content = adopt_content(db, photo, record.size, digest)
-            still = same_content(db, photo, digest)
-            old = next((other[0] for other in gone if other in still), None)
-            if old is None or spoken_for(db, photo):
-                return to_record(one_photo(db, photo))
-            merge(db, photo, old)
-            db.execute(
-                "UPDATE photos SET path = ?, size = ?, mtime_ns = ?, seen = ?, content = ?, error = NULL WHERE id = ?",
-                (to_bytes(record.path), record.size, record.mtime_ns, time.time(), content, old),
-            )
-            return to_record(one_photo(db, old))
+            adopt_content(db, photo, to_record(one_photo(db, photo)).size, digest)
+            return to_record(one_photo(db, settle(db, photo, digest, seen)))
+
+    def awaited(self, photo: int) -> list[Path]:
+        """The files to identify before it is sure what was said of this photo: they were changed, as this one was."""
+        with self._store.read() as db:
+            return awaited(db, follow(db, [photo])[photo])
 
     def put_facts(self, facts: Iterable[PhotoFacts]) -> None:
         """Keep what opening the photos taught."""
@@ -396,6 +390,8 @@ class Catalog:
             )
             db.execute("DELETE FROM history WHERE id <= ?", (row[0] - KEEP_CHANGES,))
             put_said(db, moved)
+            if verb not in ("rename", "clear"):
+                said_now(db, moved)
             return Change(row[0], verb, label, len(moved))
 
     def _travel(self, known: Change | None, *, back: bool) -> Change | None:

@@ -61,9 +61,23 @@ def _wants_hash(record: PhotoRecord) -> bool:
 def _identified(catalog: Catalog, record: PhotoRecord, content_hash: Hash | None) -> PhotoRecord:
     if content_hash is None or not _wants_hash(record):
         return record
+    found = _identify(catalog, record, content_hash)
+    if found is None:
+        return record  # unreadable: whoever opens it will say why, in better words
+    awaited = catalog.awaited(found.id)
+    if not awaited:
+        return found
+    # Photos that changed places: what was said of this one is known when the other is, which may be a long way off.
+    others = [other for other in _synced(catalog, awaited) if _wants_hash(other)]
+    if [_identify(catalog, other, content_hash) for other in others]:
+        return catalog.photo(record.path) or found
+    return found
+
+
+def _identify(catalog: Catalog, record: PhotoRecord, content_hash: Hash) -> PhotoRecord | None:
     try:
         return catalog.identify(record.id, content_hash(record.path))
     except CatalogError:
         raise  # not the photo's fault, and no reason to take it for a new one
     except (OSError, UserError):
-        return record  # unreadable: whoever opens it will say why, in better words
+        return None

@@ -22,7 +22,7 @@ from desktop_app.catalog_types import PhotoFacts, PhotoRecord
 SPACE = 1 << 40  # a vector's key is space * SPACE + content
 
 PHOTO = (
-    "SELECT p.id, p.path, p.size, p.mtime_ns, c.sha256, p.width, p.height, p.error, p.content"
+    "SELECT p.id, p.path, p.size, p.mtime_ns, c.sha256, p.width, p.height, p.error, p.content, p.was"
     " FROM photos p JOIN contents c ON c.id = p.content"
 )
 
@@ -75,9 +75,16 @@ def by_path(db: sqlite3.Connection, paths: list[bytes]) -> dict[bytes, tuple[Any
     return known
 
 
-def was(content: int) -> int:
-    """The size that notes, in place of a file that is gone, which content it had; no file has a negative one."""
-    return -1 - content
+def was_before(db: sqlite3.Connection, row: tuple[Any, ...]) -> int | None:
+    """What `photos.was` is to be (see `catalog_moves`) when the file of this record has become another one."""
+    photo, size, digest, content, was = row[0], row[2], row[4], row[8], row[9]
+    if size < 0:
+        return None if was is None else int(was)
+    if was is not None:
+        sql = "SELECT 1 FROM photos WHERE id <> ?1 AND (was = ?2 OR content = ?2 AND was IS NULL) LIMIT 1"
+        if digest is None or db.execute(sql, (photo, content)).fetchone():
+            return int(was)
+    return int(content)  # an edit that was looked at is what the photo is
 
 
 def sync_one(
@@ -91,15 +98,15 @@ def sync_one(
     row = known.get(path)
     same = row if row is not None and (row[2], row[3]) == (size, mtime) else None
     if same is not None and same[4]:
-        return to_record(same)
+        waits = "SELECT 1 FROM photos WHERE was = ? AND id <> ? LIMIT 1"
+        again = same[9] is not None and db.execute(waits, (same[8], same[0])).fetchone() is not None
+        return to_record(same, wants_hash=again)
     hashed = "SELECT 1 FROM contents WHERE size = ? AND sha256 IS NOT NULL LIMIT 1"
     wants_hash = db.execute(hashed, (size,)).fetchone() is not None
     if same is not None:
         # A look that was cut off may have come no further than this: it is still to be seen what photo it was.
         return to_record(same, wants_hash=wants_hash)
-    # What is gone still says what it was, so that it is recognised when it turns up elsewhere.
-    kept = size if size >= 0 or row is None else was(row[8])
-    content = db.execute("INSERT INTO contents (size) VALUES (?) RETURNING id", (kept,)).fetchone()[0]
+    content = db.execute("INSERT INTO contents (size) VALUES (?) RETURNING id", (size,)).fetchone()[0]
     if row is None:
         db.execute(
             "INSERT INTO photos (path, size, mtime_ns, content, seen) VALUES (?, ?, ?, ?, ?)",
@@ -107,9 +114,9 @@ def sync_one(
         )
     else:
         db.execute(
-            "UPDATE photos SET size = ?, mtime_ns = ?, content = ?, width = NULL, height = NULL, error = NULL"
+            "UPDATE photos SET size = ?, mtime_ns = ?, content = ?, was = ?, width = NULL, height = NULL, error = NULL"
             " WHERE id = ?",
-            (size, mtime, content, row[0]),
+            (size, mtime, content, was_before(db, row), row[0]),
         )
     fresh = db.execute(f"{PHOTO} WHERE p.path = ?", (path,)).fetchone()
     known[path] = fresh
@@ -138,6 +145,7 @@ def adopt_content(db: sqlite3.Connection, photo: int, size: int, digest: bytes) 
         for table in ("proposals", "replaced"):
             sql = f"UPDATE {table} SET content = ? WHERE photo = ? AND content = ?"
             db.execute(sql, (theirs, photo, mine))
+        db.execute("UPDATE photos SET was = ? WHERE was = ?", (theirs, mine))
         hand_on_vectors(db, mine, theirs)
         db.execute("DELETE FROM contents WHERE id = ? AND id NOT IN (SELECT content FROM photos)", (mine,))
     if theirs != mine:
@@ -197,16 +205,6 @@ def put_vectors(
     db.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", data)
 
 
-def same_content(db: sqlite3.Connection, photo: int, digest: bytes) -> list[tuple[int, bytes]]:
-    """The other photos (id, path) that hold what this hash says, or held it when they were last there."""
-    rows = db.execute(
-        "SELECT p.id, p.path FROM photos p, contents c WHERE c.sha256 = ?1 AND p.id <> ?2 AND (p.content = c.id"
-        " OR p.content IN (SELECT id FROM contents WHERE size = -1 - c.id)) ORDER BY p.id",
-        (digest, photo),
-    )
-    return rows.fetchall()
-
-
 def spoken_for(db: sqlite3.Connection, photo: int) -> bool:
     """A person has already said something about this very record, so it must not give way to another."""
     for table in ("confirmed", "rejected"):
@@ -218,12 +216,13 @@ def spoken_for(db: sqlite3.Connection, photo: int) -> bool:
 # A proposal holds again when the photo becomes what it was, which only the row of that content can tell.
 _ORPHANS = """
     SELECT id FROM contents c WHERE id NOT IN (SELECT content FROM photos)
-        AND id NOT IN (SELECT -1 - c.size FROM photos p JOIN contents c ON c.id = p.content WHERE c.size < -1)
+        AND id NOT IN (SELECT was FROM photos WHERE size < 0 AND was NOT NULL)
         AND ({unsaid} OR EXISTS (SELECT 1 FROM spaces s JOIN vectors v ON v.key = s.id * {space} + c.id))
     LIMIT ?
 """
 _UNSAID = (
-    "id NOT IN (SELECT content FROM proposals UNION SELECT content FROM replaced WHERE content NOT NULL)"
+    "id NOT IN (SELECT content FROM proposals UNION SELECT content FROM replaced WHERE content NOT NULL"
+    " UNION SELECT was FROM photos WHERE was NOT NULL)"
 )
 
 

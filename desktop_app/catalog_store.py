@@ -97,6 +97,14 @@ MIGRATIONS: tuple[str, ...] = (
         gone INTEGER PRIMARY KEY, photo INTEGER NOT NULL REFERENCES photos (id) ON DELETE CASCADE);
     CREATE INDEX merged_by_photo ON merged (photo);
     """,
+    """
+    -- The content that what was said of a photo is about, where its file is another one now (see catalog_moves); of a
+    -- photo that is gone the size of its content told it before.
+    ALTER TABLE photos ADD COLUMN was INTEGER;
+    CREATE INDEX photos_by_was ON photos (was) WHERE was IS NOT NULL;
+    UPDATE photos SET was = (SELECT -1 - size FROM contents WHERE id = content)
+        WHERE content IN (SELECT id FROM contents WHERE size < -1);
+    """,
 )
 
 _BUSY_SECONDS = 10.0

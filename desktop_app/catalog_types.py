@@ -13,7 +13,7 @@ class PhotoRecord:
     """A photo as the catalogue knows it. `state` says what `sync` found: "unchanged", "new" or "changed".
 
     `wants_hash`: another photo of this size is known, or this one was, so its content hash (see `identify`)
-    may bring back embeddings and labels without a look at the pixels.
+    may bring back embeddings and labels without a look at the pixels, or tell whose labels these are.
     """
 
     id: int

@@ -581,10 +581,12 @@ def test_earlier_answers_of_the_format_before_are_shown_and_not_put_in_place(fil
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(catalog_store, "MIGRATIONS", catalog_store.MIGRATIONS[:2])
         old = Catalog(file)
-        (photo,) = add(old, 1)
         run = old.start_run("label", model="clip-1")
         old.close()
+    photo = 1
     with contextlib.closing(sqlite3.connect(file)) as db:
+        db.execute("INSERT INTO contents VALUES (1, 100, NULL)")
+        db.execute("INSERT INTO photos VALUES (1, '/photos/a.jpg', 100, 1, 1, NULL, NULL, 0, NULL)")
         row = (photo, 1000.0, run, "cat", 0.9, 0.5, "label")
         db.execute("INSERT INTO earlier VALUES (?, ?, ?, ?, ?, ?, ?)", row)
         db.commit()

@@ -43,6 +43,7 @@ from desktop_app.catalog_photos import (
     one_photo,
     put_facts,
     put_vectors,
+    still_so,
     sweep,
     sync_one,
     to_bytes,
@@ -125,10 +126,13 @@ class Catalog:
         with self._store.read() as db:
             return awaited(db, follow(db, [photo])[photo])
 
-    def put_facts(self, facts: Iterable[PhotoFacts]) -> None:
-        """Keep what opening the photos taught."""
+    def put_facts(
+        self, facts: Iterable[PhotoFacts], *, seen: Mapping[int, tuple[int, int]] | None = None
+    ) -> None:
+        """Keep what opening the photos taught; with `seen` as in `put_results`."""
         with self._store.write() as db:
-            put_facts(db, facts)
+            fits = None if seen is None else still_so(db, seen)
+            put_facts(db, [fact for fact in facts if fits is None or fact.photo in fits])
 
     def photo(self, path: Path | str) -> PhotoRecord | None:
         """The record of this path, if there is one."""
@@ -263,9 +267,20 @@ class Catalog:
         facts: Sequence[PhotoFacts],
         embeddings: Sequence[tuple[int, npt.NDArray[Any]]],
         proposals: Sequence[Proposal],
+        *,
+        seen: Mapping[int, tuple[int, int]] | None = None,
     ) -> None:
-        """`put_facts`, `put_embeddings` and `propose` in one transaction: a kill leaves all of it, or nothing."""
+        """`put_facts`, `put_embeddings` and `propose` in one transaction: a kill leaves all of it, or nothing.
+
+        With the size and mtime that each photo had when it was `seen`, what was found of one that has others by now is
+        dropped: it would stand at another picture.
+        """
         with self._store.write() as db:
+            if seen is not None:
+                fits = still_so(db, seen)
+                facts = [fact for fact in facts if fact.photo in fits]
+                embeddings = [(photo, vector) for photo, vector in embeddings if photo in fits]
+                proposals = [proposal for proposal in proposals if proposal.photo in fits]
             put_facts(db, facts, run)
             put_vectors(db, model, "", embeddings)
             propose(db, run, proposals)

@@ -41,11 +41,16 @@ def next_records_of(
     return records
 
 
+def is_as(record: PhotoRecord) -> bool:
+    """Whether the file has the size and mtime now that the record says."""
+    return stat_of(record.path) == (record.size, record.mtime_ns)
+
+
 def _synced(catalog: Catalog, paths: Sequence[Path | str]) -> list[PhotoRecord]:
-    return catalog.sync([(path, *_stat(path)) for path in paths])
+    return catalog.sync([(path, *stat_of(path)) for path in paths])
 
 
-def _stat(path: Path | str) -> tuple[int, int]:
+def stat_of(path: Path | str) -> tuple[int, int]:
     """Size and mtime; -1 for what is not there, so that a file that comes back counts as changed."""
     try:
         stat = os.stat(path)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +167,14 @@ def hand_on_vectors(db: sqlite3.Connection, mine: int, theirs: int) -> None:
         old, new = space * SPACE + mine, space * SPACE + theirs
         db.execute("UPDATE OR IGNORE vectors SET key = ? WHERE key = ?", (new, old))
         db.execute("DELETE FROM vectors WHERE key = ?", (old,))
+
+
+def still_so(db: sqlite3.Connection, seen: Mapping[int, tuple[int, int]]) -> set[int]:
+    """The numbers of the photos that have the size and mtime that they had when somebody looked at them."""
+    now = follow(db, seen)
+    sql = "SELECT id, size, mtime_ns FROM photos WHERE id IN (SELECT value FROM json_each(?))"
+    facts = {photo: (size, mtime) for photo, size, mtime in db.execute(sql, (ids_json(now.values()),))}
+    return {photo for photo, was in seen.items() if facts.get(now[photo]) == was}
 
 
 def put_facts(db: sqlite3.Connection, facts: Iterable[PhotoFacts], run: str = "") -> None:

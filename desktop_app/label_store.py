@@ -6,7 +6,7 @@ from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 
 from desktop_app.catalog import Answer, Catalog, PhotoFacts, PhotoRecord, Proposal
-from desktop_app.catalog_files import records_of
+from desktop_app.catalog_files import is_as, records_of
 from models.tasks.auto_label import Halves, Known, Outcome, State, Verdict
 
 
@@ -30,13 +30,13 @@ class LabelStore:
         self._model = model
         self._hash = content_hash
         self._alike = alike
-        self._ids: dict[Path, int] = {}
+        self._seen: dict[Path, PhotoRecord] = {}
 
     def known(self, paths: Sequence[Path]) -> Sequence[Known]:
         """What is known of the photos as they are on the disk now."""
         records = self._sync(paths)
         ids = [record.id for record in records]
-        self._ids.update(zip(paths, ids, strict=True))
+        self._seen.update(zip(paths, records, strict=True))
         answers = self._catalog.answers(ids)
         found, matrix = self._catalog.load_embeddings(ids, self._model)
         rows = dict(zip(found, matrix, strict=True))
@@ -49,17 +49,21 @@ class LabelStore:
     def save(self, outcomes: Sequence[Outcome]) -> None:
         """Keep answers, embeddings and errors, in one transaction.
 
-        They belong to the files as `known` saw them: of one that was written since, the next look says changed.
+        They belong to the files as `known` saw them. What comes from one that was written since is dropped: nobody can
+        tell which of the two the model saw, and the next look asks it again.
         """
-        unseen = [outcome.path for outcome in outcomes if outcome.path not in self._ids]
-        self._ids.update(zip(unseen, (record.id for record in self._sync(unseen)), strict=True))
-        pairs = [(self._ids[outcome.path], outcome) for outcome in outcomes]
+        unseen = [outcome.path for outcome in outcomes if outcome.path not in self._seen]
+        self._seen.update(zip(unseen, self._sync(unseen), strict=True))
+        found = [(self._seen[outcome.path], outcome) for outcome in outcomes]
+        found = [(seen, outcome) for seen, outcome in found if outcome.embedding is None or is_as(seen)]
+        pairs = [(seen.id, outcome) for seen, outcome in found]
         self._catalog.put_results(
             self._run,
             self._model,
             [_facts(photo, outcome) for photo, outcome in pairs],
             [(photo, outcome.embedding) for photo, outcome in pairs if outcome.embedding is not None],
             [_proposal(photo, outcome.verdict) for photo, outcome in pairs if outcome.verdict is not None],
+            seen={seen.id: (seen.size, seen.mtime_ns) for seen, _ in found},
         )
 
     def _sync(self, paths: Sequence[Path]) -> list[PhotoRecord]:

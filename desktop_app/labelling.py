@@ -17,6 +17,7 @@ import numpy as np
 
 from desktop_app.catalog import Answer as Held
 from desktop_app.catalog import Catalog, PhotoFacts, PhotoRecord
+from desktop_app.catalog_files import is_as, stat_of
 from desktop_app.label_store import LabelStore
 from desktop_app.work.decode_ahead import decode_ahead
 from models.errors import UserError
@@ -174,7 +175,7 @@ class HashingStore:
         self._catalog = catalog
         self._store = store
         self._propose = propose
-        self.hashes: dict[Path, str] = {}
+        self.hashes: dict[Path, tuple[str, tuple[int, int]]] = {}  # and size and mtime before it was read
 
     def known(self, paths: Sequence[Path]) -> Sequence[Known]:
         """As LabelStore; where nothing is proposed, no label keeps a photo from being looked at."""
@@ -184,15 +185,23 @@ class HashingStore:
     def save(self, outcomes: Sequence[Outcome]) -> None:
         """Keep the hashes, then answers and embeddings: a kill between the two leaves a photo that is looked at again,
         and not one that is never hashed."""
-        facts = []
+        hashed = []
         for outcome in outcomes:
-            digest = self.hashes.pop(outcome.path, "")
+            digest, seen = self.hashes.pop(outcome.path, ("", None))
             record = self._catalog.photo(outcome.path) if digest else None
-            if record is not None:
-                facts.append(PhotoFacts(record.id, sha256=digest))
-        if facts:
-            self._catalog.put_facts(facts)
+            if record is not None and (record.size, record.mtime_ns) == seen:
+                hashed.append((record, digest))
+        _keep_hashes(self._catalog, hashed)
         self._store.save(outcomes if self._propose else [replace(one, verdict=None) for one in outcomes])
+
+
+def _keep_hashes(catalog: Catalog, hashed: Sequence[tuple[PhotoRecord, str]]) -> None:
+    """Of files that are still as the records were before they were read: of any other the hash may be that of a content
+    that its record does not have."""
+    same = [(record, digest) for record, digest in hashed if is_as(record)]
+    if same:
+        seen = {record.id: (record.size, record.mtime_ns) for record, _ in same}
+        catalog.put_facts([PhotoFacts(record.id, sha256=digest) for record, digest in same], seen=seen)
 
 
 def _embed(model: "Model", store: HashingStore, paths: Sequence[Path]) -> Iterator[zero_shot.PhotoResult]:
@@ -221,7 +230,8 @@ def _map_ahead(store: HashingStore, prepare: Callable[[Path], Any], paths: Itera
     def prepare_and_hash(path: Path) -> Any:
         result = prepare(path)
         try:
-            store.hashes[path] = content_hash(path)
+            seen = stat_of(path)
+            store.hashes[path] = content_hash(path), seen
         except UserError:
             pass  # it vanished a moment ago; the next look at the folder will say so
         return result
@@ -277,7 +287,7 @@ def _records(catalog: Catalog, photos: Sequence[Path]) -> Iterator[tuple[PhotoRe
 
 def _hashed(catalog: Catalog, pairs: list[tuple[PhotoRecord, Path]]) -> list[tuple[PhotoRecord, Path]]:
     """The same with the content hash of every photo that can be read, where it was not known before."""
-    facts = []
+    hashed = []
     for place, (record, path) in enumerate(pairs):
         if record.id < 0 or record.sha256 or record.error:
             continue
@@ -285,10 +295,9 @@ def _hashed(catalog: Catalog, pairs: list[tuple[PhotoRecord, Path]]) -> list[tup
             digest = content_hash(path)
         except UserError:
             continue  # it has vanished since; the next run says so
-        facts.append(PhotoFacts(record.id, sha256=digest))
+        hashed.append((record, digest))
         pairs[place] = (replace(record, sha256=digest), path)
-    if facts:
-        catalog.put_facts(facts)
+    _keep_hashes(catalog, hashed)
     return pairs
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from desktop_app.catalog import Catalog, PhotoFacts
 from desktop_app.label_store import LabelStore
+from desktop_app.labelling import HashingStore, _map_ahead
 from models.images import content_hash
 from models.tasks import auto_label
 from models.tasks.auto_label import Config, Event, Finished, Labelled, Outcome, State
@@ -166,3 +167,55 @@ def test_an_embedding_belongs_to_the_file_as_it_was_when_the_job_looked(
     store.save([Outcome(path, judge(np.ones((1, 16), np.float32))[0], np.ones(16, np.float16), (1, 1))])
     again = store.known([path])[0]
     assert (again.state, again.embedding) == (State.NEW, None)
+
+
+def told(path: Path) -> Outcome:
+    return Outcome(path, judge(np.ones((1, 16), np.float32))[0], np.ones(16, np.float16), (1, 1))
+
+
+def test_what_was_found_of_a_file_is_not_kept_for_what_it_was_changed_to(
+    catalog: Catalog, photos: Path
+) -> None:
+    store = LabelStore(catalog, catalog.start_run("auto_label"), "m")
+    edited, same = photos / "00.jpg", photos / "01.jpg"
+    store.known([edited, same])
+    edited.write_bytes(b"written while the model worked")
+    LabelStore(catalog, "", "m").known([edited])  # and looked at again, by another window
+    store.save([told(edited), told(same)])
+    again = LabelStore(catalog, "", "m").known([edited, same])
+    assert [(one.state, one.embedding is None) for one in again] == [
+        (State.NEW, True),
+        (State.PROPOSED, False),
+    ]
+    record = catalog.photo(edited)
+    assert record is not None
+    assert (record.width, record.height) == (None, None)
+
+
+def test_what_may_have_been_found_of_a_changed_file_is_not_kept_for_what_it_was(
+    catalog: Catalog, photos: Path
+) -> None:
+    store = LabelStore(catalog, catalog.start_run("auto_label"), "m", content_hash)
+    path = photos / "00.jpg"
+    store.known([path])
+    record, before = catalog.photo(path), path.read_bytes()
+    assert record is not None
+    catalog.put_facts([PhotoFacts(record.id, sha256=content_hash(path))])
+    path.write_bytes(b"written before the model looked")
+    store.save([told(path)])
+    path.write_bytes(before)  # the edit was taken back
+    os.utime(path, ns=(5, 5))
+    again = store.known([path])[0]
+    assert (again.state, again.embedding) == (State.NEW, None)
+
+
+def test_the_hash_of_a_file_is_not_kept_for_what_it_was_changed_to(catalog: Catalog, photos: Path) -> None:
+    store = HashingStore(catalog, LabelStore(catalog, catalog.start_run("auto_label"), "m"))
+    edited, same = photos / "00.jpg", photos / "01.jpg"
+    store.known([edited, same])
+    list(_map_ahead(store, lambda path: path, [edited, same]))
+    edited.write_bytes(b"written while the model worked")
+    LabelStore(catalog, "", "m").known([edited])
+    store.save([told(edited), told(same)])
+    records = [catalog.photo(path) for path in (edited, same)]
+    assert [record.sha256 for record in records if record] == ["", content_hash(same)]

@@ -101,10 +101,8 @@ class FeaturesEngine(QObject):
         self._ask("excited", lambda now: excited(listing, now, layer, index), self._tell_excited)
 
     def _tell_excited(self, found: Excited | None) -> None:
-        if found is None:
-            self.ask_excited(
-                *self._channel
-            )  # the newest, which may be another than the one this was asked for
+        if found is None:  # the newest: it may be another than the one that this was asked for
+            self.ask_excited(*self._channel)
         else:
             self.excited_ready.emit(found)
 

@@ -145,8 +145,7 @@ def said(tile: tuple[str, str, float, Mark]) -> tuple[str, str]:
     """The words beside the mark of a photo (see PhotoModel.tile), and its probability as a figure, "" for none.
 
     No words are said of a photo that is not looked at yet or cannot be read. The best guess about an unknown photo is
-    no label of it, and the model's probability is not that of a person's word. What was
-    rejected is struck through.
+    no label of it, and the model's probability is not that of a person's word. What was rejected is struck through.
     """
     _, label, probability, mark = tile
     if label and mark is not Mark.UNKNOWN:

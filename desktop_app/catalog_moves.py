@@ -104,7 +104,7 @@ def _settle_one(db: sqlite3.Connection, photo: int, sure: set[int], gone: set[in
         db.execute("UPDATE photos SET was = NULL WHERE id = ?", (photo,))
         return None
     blank = not was or not _has_words(db, photo, content)
-    for owner in owners(db, photo, digest):
+    for owner in _best_first(db, owners(db, photo, digest), content):
         nowhere = owner[1].startswith(_NOWHERE)
         if nowhere or owner[0] in gone:
             if blank:
@@ -117,6 +117,17 @@ def _settle_one(db: sqlite3.Connection, photo: int, sure: set[int], gone: set[in
         _take(db, photo, content, owner, nowhere=nowhere, gone=owner[0] in gone)
         return None if blank else was
     return None
+
+
+def _best_first(db: sqlite3.Connection, rows: list[Row], content: int) -> list[Row]:
+    """A copy of which nobody said anything, and that is gone too, must not be taken for the photo with the labels."""
+    if len(rows) < 2:
+        return rows
+
+    def rank(row: Row) -> tuple[bool, bool, bool]:
+        return row[9] not in (None, content), not spoken_for(db, row[0]), not _has_words(db, row[0], -1)
+
+    return sorted(rows, key=rank)
 
 
 def _is_another(owner: Row, row: Row) -> bool:

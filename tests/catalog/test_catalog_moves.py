@@ -264,3 +264,16 @@ def test_a_photo_that_was_gone_in_the_older_format_is_known_where_it_turns_up(
     (record,) = records_of(catalog, [tmp_path / "moved.jpg"], content_hash)
     assert catalog.answers([record.id])[record.id].label == "cat"
     catalog.close()
+
+
+def test_a_copy_that_is_gone_as_well_is_not_taken_for_the_photo_with_the_labels(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    shelf = Shelf(catalog, tmp_path / "shelf", sizes="different")
+    shelf.put({"b": "a", "d": "b", "a": "c"})
+    shelf.look(
+        "ad", "cut off late"
+    )  # before it was seen what has become of the first place of what is at the last
+    shelf.put({"b": "a", "e": "b", "a": "c"})
+    shelf.look("bde")
+    assert shelf.said("abe") == {"a": whole("c"), "b": whole("a"), "e": whole("b")}

@@ -49,7 +49,7 @@ FAMILIES: tuple[Kind, ...] = (
     Kind("clip", ("clip", "pinhole_clip"), frozenset({Capability.ZERO_SHOT}), _clip),
     Kind(
         "convnext",
-        ("convnext", "convnextv2", "pinhole_convnext"),
+        ("convnext", "convnextv2", "pinhole_convnext", "pinhole_convnextv2"),
         frozenset({Capability.FEATURES, Capability.CLASSIFY}),
         _convnext,
     ),

@@ -25,7 +25,9 @@ from models.spec import Capability
 
 __all__ = ["FAMILY", "SIZES", "ConvNeXt", "ConvNeXtConfig", "config_of"]
 
-MODEL_TYPE = "pinhole_convnext"  # with a stem or a head of timm's that the hub's ConvNeXt does not have
+_OURS = (
+    "pinhole_"  # before the hub's model_type where a stem or a head is timm's, which the hub's networks lack
+)
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class ConvNeXtConfig:
         ours: dict[str, Any] = {}
         if self.head_hidden_size or self.trunk.stem_hidden_size or self.trunk.head_norm_first:
             # Under the hub's own type its library would leave out what it does not know, with a warning at most.
-            ours = {"model_type": MODEL_TYPE, "architectures": [f"Pinhole{name}"]}
+            ours = {"model_type": f"{_OURS}{self.trunk.model_type}", "architectures": [f"Pinhole{name}"]}
         if self.head_hidden_size:
             ours["head_hidden_size"] = self.head_hidden_size
         return {
@@ -164,13 +166,13 @@ def config_of(
 
 
 def build(config: Mapping[str, Any]) -> nn.Module:
-    """A fresh network for a config.json of model_type convnext, convnextv2 or pinhole_convnext."""
+    """A fresh network for a config.json of the hub, or of one with timm's stem or head."""
     return ConvNeXt(ConvNeXtConfig.from_hf(config))
 
 
 FAMILY = Family(
     name="convnext",
-    model_types=("convnext", "convnextv2", MODEL_TYPE),
+    model_types=("convnext", "convnextv2", f"{_OURS}convnext", f"{_OURS}convnextv2"),
     capabilities=frozenset({Capability.FEATURES, Capability.CLASSIFY}),
     build=build,
     entries={"logits": Entry("forward", ("pixel_values",)), "embed": Entry("embed", ("pixel_values",))},

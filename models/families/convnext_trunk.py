@@ -83,7 +83,7 @@ class TrunkConfig:
             layer_scale_init_value=float(config.get("layer_scale_init_value", 1e-6)),
             drop_path_rate=float(config.get("drop_path_rate", 0.0)),
             initializer_range=float(config.get("initializer_range", 0.02)),
-            version=2 if config.get("model_type") == "convnextv2" else 1,
+            version=2 if str(config.get("model_type")).endswith("convnextv2") else 1,
             stem_hidden_size=int(config.get("stem_hidden_size") or 0),
             head_norm_first=bool(config.get("head_norm_first", False)),
         )
@@ -225,11 +225,13 @@ class Stem(nn.Module):
     def __init__(self, config: TrunkConfig) -> None:
         super().__init__()
         width, patch, between = config.hidden_sizes[0], config.patch_size, config.stem_hidden_size
-        self.patch_embeddings: nn.Module = nn.Conv2d(config.num_channels, width, patch, patch)
+        self.patch_embeddings: nn.Module
         if between:
             self.patch_embeddings = nn.Sequential(
                 nn.Conv2d(config.num_channels, between, 3, 2, 1), nn.Conv2d(between, width, 3, 2, 1)
             )
+        else:
+            self.patch_embeddings = nn.Conv2d(config.num_channels, width, patch, patch)
         self.layernorm = ChannelNorm(width, eps=INNER_EPS)
 
     def forward(self, x: Tensor) -> Tensor:

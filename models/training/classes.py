@@ -19,7 +19,7 @@ from models.families.convnext import ConvNeXt, ConvNeXtConfig
 from models.families.convnext_trunk import TrunkConfig
 from models.training.data import PhotoSet
 from models.training.loop import Run, half_precision, kept_weights, take_mean, train
-from models.training.trunk import SIZES, JointNet, Signals, TrunkBatch, TrunkRecipe, signals_of
+from models.training.trunk import SIZES, JointNet, TrunkBatch, TrunkRecipe, signals_of
 from models.training.trunk_run import fit_heads
 
 #: The right one of 1,320 labels can have no more than exp(8) / (exp(8) + 1319), two thirds: there is always a pull.
@@ -35,25 +35,22 @@ class Directions(nn.Linear):
         return SCALE * F.linear(F.normalize(features, dim=1), F.normalize(self.weight, dim=1))
 
 
+class ClassNet(JointNet):
+    """A classifier by logits and one by angle; what else a JointNet has is as its trunk left it."""
+
+    def __init__(self, config: ConvNeXtConfig) -> None:
+        super().__init__(config)
+        self.directions = Directions(config.trunk.hidden_sizes[-1], len(config.labels), bias=False)
+
+
 class ClassRecipe(TrunkRecipe):
     """The labels alone, a photo's own word more than what the teacher sees in it."""
 
     rate = 1e-3
     mixed_share = 0.3
     own_label = 0.6
-
-    def __init__(
-        self,
-        photos: PhotoSet,
-        signals: Signals,
-        seed: int,
-        trunk: TrunkConfig = SIZES,
-        sides: tuple[tuple[float, int], ...] = SIDES,
-        device: str = "cpu",
-    ) -> None:
-        super().__init__(photos, signals, seed, trunk, sides, device)
-        directions = Directions(trunk.hidden_sizes[-1], len(photos.labels), bias=False)
-        self.module.add_module("directions", directions.to(self.device))
+    network = ClassNet
+    module: ClassNet
 
     @torch.no_grad()
     def begin(self, start: JointNet) -> None:
@@ -61,7 +58,7 @@ class ClassRecipe(TrunkRecipe):
         self.module.load_state_dict(start.state_dict(), strict=False)
         fit_heads(self)
         weights = self.module.classifier.state_dict()["classifier.weight"]
-        self.module.load_state_dict({"directions.weight": F.normalize(weights, dim=1)}, strict=False)
+        self.module.directions.weight.copy_(F.normalize(weights, dim=1))
 
     def losses(self, batch: TrunkBatch) -> dict[str, Tensor]:
         """Cross-entropy of the labels by logits and by angle."""
@@ -69,7 +66,7 @@ class ClassRecipe(TrunkRecipe):
         with half_precision(self.device):
             pooled = net.classifier.embed(batch.pixels)
             logits = net.classifier.classifier(pooled).float()
-        angles = net.get_submodule("directions")(pooled.float())
+        angles = net.directions(pooled.float())
         labels = batch.mixed.mean(self._labels(batch))
         by_logits = F.cross_entropy(logits + batch.lead, labels)
         by_angle = F.cross_entropy(angles + batch.lead, labels)
@@ -78,7 +75,7 @@ class ClassRecipe(TrunkRecipe):
 
 def train_classes(photos: PhotoSet, run: Run, start: JointNet | None, trunk: TrunkConfig = SIZES) -> ConvNeXt:
     """The run from a trunk to its end (a run that goes on needs none); the classifier has the averaged weights."""
-    recipe = ClassRecipe(photos, signals_of(photos), run.seed, trunk, device=run.device)
+    recipe = ClassRecipe(photos, signals_of(photos), run.seed, trunk, SIDES, run.device)
     if start is not None and not run.goes_on:
         recipe.begin(start)
     for name, parameter in recipe.module.named_parameters():

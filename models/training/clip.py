@@ -145,6 +145,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         nargs="+",
         help="a finished second run of the text tower, a model folder to take it from, or several, for their mean",
     )
+    parser.add_argument(
+        "--only", default="", help="of the trunk, train what begins with this name alone (visual_projection)"
+    )
     options = parser.parse_args(argv)
     photos = PhotoSet(options.data, options.cache)
     whole = run_of(options)
@@ -163,7 +166,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     else:
         take_all(words.module, kept_text(earlier), but="clip_head.")
     trunk = (
-        train_trunk(photos, whole.part("trunk", 0.7), start=options.start)
+        train_trunk(photos, whole.part("trunk", 0.7), start=options.start, only=options.only)
         if options.trunk is None
         else kept_trunk(photos, options.trunk)
     )

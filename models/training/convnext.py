@@ -39,9 +39,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         nargs="+",
         help="export this checkpoint of the classifier's own run, or a model folder, or the mean of several",
     )
-    parser.add_argument(
-        "--only", default="", help="of the trunk, train what begins with this name alone (visual_projection)"
-    )
     options = parser.parse_args(argv)
     photos = PhotoSet(options.data, options.cache)
     whole = run_of(options)
@@ -50,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     elif options.trunk is not None:
         classifier = train_classes(photos, whole.part("classes", 1.0), kept_trunk(photos, options.trunk))
     else:
-        trunk = train_trunk(photos, whole.part("trunk", 0.65), start=options.start, only=options.only)
+        trunk = train_trunk(photos, whole.part("trunk", 0.65), start=options.start)
         classifier = train_classes(photos, whole.part("classes", 0.35), trunk)
     export(classifier, options.out / "pinhole-convnext")
 

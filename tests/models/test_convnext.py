@@ -232,9 +232,10 @@ def test_published_layouts_load(layout: Any, version: int) -> None:
     assert config_of(remap.convert(foreign)).trunk.depths == module.config.trunk.depths
 
 
-def timm_variant(variant: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def timm_variant(variant: str, version: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """A state dict in timm's names with one of its stems or heads, and what it says of the network."""
-    foreign = timm_layout(small().state_dict(), "convnext")
+    module = small(version)
+    foreign = timm_layout(module.state_dict(), module.config.trunk.model_type)
     torch.manual_seed(1)
     if variant == "_ols":
         foreign["stem.2.weight"], foreign["stem.2.bias"] = (
@@ -253,12 +254,16 @@ def timm_variant(variant: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return foreign, {"head_hidden_size": 20}
 
 
+@pytest.mark.parametrize("version", [1, 2])
 @pytest.mark.parametrize("variant", ["_ols", "_hnf", "_mlp"])
-def test_timms_other_stems_and_heads_compute_what_timm_does(tmp_path: Path, variant: str) -> None:
-    foreign, said = timm_variant(variant)
+def test_timms_other_stems_and_heads_compute_what_timm_does(
+    tmp_path: Path, variant: str, version: int
+) -> None:
+    foreign, said = timm_variant(variant, version)
     torch.save(foreign, tmp_path / "weights.pth")
     spec = open_checkpoint(tmp_path / "weights.pth").write(tmp_path / "model")
-    assert spec.config["model_type"] == "pinhole_convnext"  # the hub's library would leave a part out
+    kind = "pinhole_convnextv2" if version == 2 else "pinhole_convnext"
+    assert spec.config["model_type"] == kind  # the hub's library would leave a part out
     assert said.items() <= spec.config.items()
     module = registry.build(spec)
     assert isinstance(module, ConvNeXt)

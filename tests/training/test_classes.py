@@ -62,7 +62,7 @@ def test_a_photo_is_told_its_label_by_logits_and_by_angle(photos: PhotoSet) -> N
         found = recipe.losses(batch)
         seen = recipe.module.classifier.embed(batch.pixels)
         by_logits = (recipe.module.classifier.classifier(seen) + lead).log_softmax(1)[:, 2]
-        by_angle = (recipe.module.get_submodule("directions")(seen) + lead).log_softmax(1)[:, 2]
+        by_angle = (recipe.module.directions(seen) + lead).log_softmax(1)[:, 2]
     # bfloat16 keeps three digits.
     torch.testing.assert_close(found["labels"], -by_logits.mean(), atol=0.02, rtol=0.02)
     torch.testing.assert_close(found["angles"], -by_angle.mean(), atol=0.02, rtol=0.02)
